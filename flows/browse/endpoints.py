@@ -90,10 +90,6 @@ def _own_files() -> APIRouter:
         page = f"photo/{quote(photo, safe='')}" if photo else f"identity/{quote(identity, safe='')}"
         return RedirectResponse(f"/#/{page}", status_code=303)
 
-    @router.get("/favicon.ico")  # which browsers ask for where a page names no icon
-    def icon() -> Response:
-        return own_file("icon.svg")
-
     @router.get("/static/{name}")
     def own_file(name: str) -> Response:
         if name not in contents:

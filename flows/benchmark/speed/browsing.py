@@ -45,6 +45,8 @@ class BrowseMeasurement(Result):
     findings: int
     start_s: float  # until the address was printed
     ready_s: float  # until the list of identities was there
+    map_s: float  # until the map was there: made, or found where an earlier measurement made it
+    map_cpu_s: float  # that the gallery's process took for this
     labels_s: float  # until the decisions were in the labels of all photos
     peak_gb: float
 
@@ -57,6 +59,7 @@ class BrowseMeasurement(Result):
         return [
             f"{self.photos} photos of {self.identities} identities with {self.findings} findings",
             f"the address was there after {self.start_s:.1f} s, all identities after {self.ready_s:.1f} s",
+            f"the map was there {self.map_s:.1f} s after it was opened ({self.map_cpu_s:.1f} CPU s)",
             f"decisions were in the labels of all photos {self.labels_s:.1f} s after the lock was given back",
             f"at most {self.peak_gb:.2f} GB of memory",
         ]
@@ -80,15 +83,16 @@ class _Timer:
         return self._timed(kind, lambda: self._client.post(path, json=body, headers=headers))
 
     def _timed(self, kind: str, request: Callable[[], httpx.Response]) -> Any:
-        start, cpu = time.monotonic(), self._cpu_seconds()
+        start, cpu = time.monotonic(), self.cpu_seconds()
         answer = request()
         self.seconds.setdefault(kind, []).append(time.monotonic() - start)
-        self.cpu[kind] = self.cpu.get(kind, 0.0) + self._cpu_seconds() - cpu
+        self.cpu[kind] = self.cpu.get(kind, 0.0) + self.cpu_seconds() - cpu
         if answer.status_code != 200:
             raise UserError(f"the gallery answered {answer.status_code}: {answer.text[:200]}")
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
-    def _cpu_seconds(self) -> float:
+    def cpu_seconds(self) -> float:
+        """The CPU seconds of the gallery's process so far."""
         times = self._process.cpu_times()
         return float(times.user + times.system)
 
@@ -123,6 +127,10 @@ def browse(
         _wait(lambda: memory() > 0 and client.get("/api/state").json()["ready"], START_S, process)
         ready_s = time.monotonic() - start
         names = _pages(timer, requests, rng)
+        begin, cpu = time.monotonic(), timer.cpu_seconds()
+        _wait(lambda: memory() > 0 and client.get("/api/map").status_code == 200, START_S, process)
+        map_s, map_cpu_s = time.monotonic() - begin, timer.cpu_seconds() - cpu
+        _map(timer, requests, rng, persons=len(refinement.persons))
         memory()
         with root_lock(root):
             answers = [_decision(timer, name) for name in names[: min(requests, 10)]]
@@ -140,6 +148,8 @@ def browse(
         len(refinement.judged_findings),
         start_s,
         ready_s,
+        map_s,
+        map_cpu_s,
         time.monotonic() - begin,
         peak / 1e9,
     )
@@ -166,6 +176,17 @@ def _pages(timer: _Timer, requests: int, rng: random.Random) -> list[str]:
         timer.get("photo", "/api/photo", face=face)
         timer.get("persons like a photo", "/api/photo/near", face=face)
     return [row["name"] for row in names]
+
+
+def _map(timer: _Timer, requests: int, rng: random.Random, *, persons: int) -> None:
+    """Ask for all that the map shows, and for the names of persons as a lasso or the pointer chooses them."""
+    for _ in range(requests):
+        timer.get("map: its figures", "/api/map")
+        timer.get("map: all places and marks", "/api/map/points")
+        timer.get("map: search", "/api/map/search", query=str(rng.randrange(10_000)))
+        chosen = [rng.randrange(persons) for _ in range(200)]
+        timer.post("map: names of 200 persons", "/api/map/persons", {"numbers": chosen})
+        timer.post("map: name of one", "/api/map/persons", {"numbers": chosen[:1]})
 
 
 def _decision(timer: _Timer, name: str) -> str:

@@ -55,7 +55,7 @@ class Pages:
         self.page.keyboard.press("Enter")
 
     def faults(self) -> list[str]:
-        """What axe-core finds serious or critical, in the light and in the dark, and whether a phone shows the width."""
+        """What axe-core finds serious or critical, in the light and in the dark, and a page wider than a phone."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
         found = []
