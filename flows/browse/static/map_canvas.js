@@ -148,18 +148,18 @@ export class MapCanvas {
     const grow = Math.min(2.2, 1 + Math.log2(Math.max(1, this.scale)) / 5), unit = this.unit, [cx, cy] = this.centre;
     const radius = (this.n < 300 ? 4 : this.n < 3000 ? 2.8 : 1.4) * this.ratio * grow;
     const plain = stamp("●", radius, width), shapes = MARKS.map((m) => stamp(m.shape, 2.1 * radius, width)), ring = stamp("○", 3 * radius + 3, width), frame = stamp("□", 3 * radius + 1, width);
-    const edge = Math.ceil(3 * radius + 5), later = [];
+    const edge = Math.ceil(3 * radius + 5), later = MARKS.map(() => []);
     const put = (i, offsets, colour) => {
       const x = Math.round(width / 2 + (this.x[i] - cx) * unit), y = Math.round(height / 2 + (this.y[i] - cy) * unit);
       if (x < edge || y < edge || x >= width - edge || y >= height - edge) return;
       const at = y * width + x;
       for (let k = 0; k < offsets.length; k++) buffer[at + offsets[k]] = colour;
     };
-    for (let i = 0; i < this.n; i++) this.marks[i] & this.shown ? later.push(i) : put(i, plain, colours.plain);
-    for (const i of later) {
-      const bit = Math.log2((this.marks[i] & this.shown) & -(this.marks[i] & this.shown));
-      put(i, shapes[bit], colours.marks[bit]);
+    for (let i = 0; i < this.n; i++) {
+      const marks = this.marks[i] & this.shown;
+      marks ? later[31 - Math.clz32(marks & -marks)].push(i) : put(i, plain, colours.plain); // by its lowest bit
     }
+    for (let bit = later.length - 1; bit >= 0; bit--) for (const i of later[bit]) put(i, shapes[bit], colours.marks[bit]);
     for (const i of this.found) put(i, ring, colours.found);
     for (const i of this.chosen) put(i, frame, colours.chosen);
     this.context.putImageData(this.image, 0, 0);
