@@ -10,6 +10,7 @@ from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 Value = TypeVar("Value")
+THREAD = "computed"  # the name of the threads that compute
 
 
 class Computed(Generic[Value]):
@@ -35,7 +36,7 @@ class Computed(Generic[Value]):
                 return self._value[1]
             if not self._running:
                 self._running, self._share = True, None
-                threading.Thread(target=self._run, args=(version,), daemon=True).start()
+                threading.Thread(target=self._run, args=(version,), name=THREAD, daemon=True).start()
             raise Loading(self._waiting, self._share)
 
     def _run(self, version: Any) -> None:
@@ -48,3 +49,8 @@ class Computed(Generic[Value]):
             value = UserError(f"this could not be computed ({error or type(error).__name__}): see the log")
         with self._lock:
             self._value, self._running = (version, value), False
+
+
+def is_computing() -> bool:
+    """Whether a value is being computed in this process."""
+    return any(thread.name == THREAD for thread in threading.enumerate())

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import uvicorn
 
+from flows.browse.computed import is_computing
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard, new_token
@@ -53,21 +54,29 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
         if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
             signal.signal(sign, signal.default_int_handler)
     server = uvicorn.Server(config)
+    ended = threading.Event()  # not Thread.join(): a thread counts as ended once Ctrl-C interrupted that
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listener])
+        finally:
+            ended.set()
+
     # a daemon: neither it nor the threads that it starts for requests are waited for when the process ends
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
+    thread = threading.Thread(target=run, name="server", daemon=True)
     gallery.start()
     try:
         thread.start()
         opened(f"http://127.0.0.1:{port}/?token={token}")
         with suppress(KeyboardInterrupt):
-            thread.join()
+            ended.wait()
     finally:
         deadline = time.monotonic() + STOP_S
         server.should_exit = True
         gallery.end()
-        thread.join(STOP_S)
+        ended.wait(STOP_S)
         is_ended = gallery.wait(max(0.0, deadline - time.monotonic()))
-    return Closed(gallery.is_pending, thread.is_alive() or not is_ended)
+    return Closed(gallery.is_pending, not (ended.is_set() and is_ended) or is_computing())
 
 
 def end_soon(*, unfinished: bool) -> None:

@@ -108,5 +108,6 @@ def test_it_ends_soon_whatever_it_computes_and_whoever_is_connected(tmp_path: Pa
     finally:
         process.kill()
     assert "decisions wait in the ledger" in (tmp_path / "out").read_text()
+    assert "Traceback" not in (tmp_path / "err").read_text()
     assert server.ANSWER_S < server.STOP_S
     assert server.STOP_S + server.LEAVE_S < 2

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flows.browse import further_pages
-from flows.browse.computed import Computed
+from flows.browse.computed import Computed, is_computing
 from flows.browse.further_pages import _Models
 from flows.browse.gallery import Loading
 from flows.find import flow as find_flow
@@ -42,12 +42,13 @@ def test_what_fails_in_the_background_is_told_and_not_computed_again(caplog: pyt
     runs: list[int] = []
 
     def compute() -> int:
+        go_on.wait(10)
         runs.append(len(runs))
         if len(runs) == 1:
             raise ValueError("a shard is damaged")
         return 7
 
-    computed = Computed(compute, "wait")
+    computed, go_on = Computed(compute, "wait"), threading.Event()
 
     def asked(version: str) -> int | str:
         try:
@@ -58,12 +59,15 @@ def test_what_fails_in_the_background_is_told_and_not_computed_again(caplog: pyt
             return str(error)
 
     with caplog.at_level(logging.WARNING):
+        assert (asked("one"), is_computing()) == ("", True)
+        go_on.set()
         wait_until(lambda: asked("one"), seconds=5)
         assert "a shard is damaged" in str(asked("one"))
         assert runs == [0]
     assert caplog.text.count("browse: a shard is damaged") == 1
     wait_until(lambda: asked("two"), seconds=5)
     assert (asked("two"), runs) == (7, [0, 1])
+    wait_until(lambda: not is_computing())
 
 
 def test_the_end_of_a_computation_and_its_value_are_seen_together() -> None:
