@@ -4,10 +4,10 @@ from tests.builders.gallery.gallery_pages import Pages
 
 
 def decide_by_mouse(pages: Pages, face: str, name: str, other: str) -> None:
-    """Every decision about a photo of an identity, and about two identities; then annotators are asked."""
+    """Decisions about a photo of an identity, and about two identities; then annotators are asked."""
     page = pages.page
     pages.open(f"identity/{name}", ".face img")
-    for button, message in (("Keep", "Kept"), ("Remove", "Removed"), ("Unusable", "Unusable"), ("Move to", "Moved")):
+    for button, message in (("Remove", "Removed"), ("Unusable", "Unusable"), ("Move to", "Moved")):
         page.click(f"[data-face='{face}']")
         page.click(f".actions >> text={button}")
         if button == "Move to":

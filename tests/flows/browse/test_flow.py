@@ -52,8 +52,8 @@ def test_decisions_that_wait_are_said() -> None:
     assert "in the labels" in ClosedGallery("r", False).lines()[0]
 
 
-def test_the_server_has_ended_before_its_port_is_closed(tmp_path: Path) -> None:
-    root = refined(str(tmp_path))[0].root
+def test_the_server_has_ended_before_its_port_is_closed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = str(drawn_root(tmp_path_factory))
     before = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with listening(0) as listener:

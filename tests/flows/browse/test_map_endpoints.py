@@ -1,18 +1,22 @@
 """The map over HTTP: while it is made the page is told how much is done, and then what the tables have."""
 
+import shutil
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from flows.browse.endpoints import gallery_app
 from pipeline.browse.pages.map_page import MAX_LISTED
 from pipeline.refinement import latest
 from tests.builders.processes.served_gallery import started, wait_until
-from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import drawn_root
 
 
-def test_the_map_is_made_when_it_is_opened_and_found_from_then_on(tmp_path: Path) -> None:
-    root = refined(str(tmp_path))[0].root
+def test_the_map_is_made_when_it_is_opened_and_found_from_then_on(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = str(shutil.copytree(drawn_root(tmp_path_factory), tmp_path / "root"))
     with started(root, "ann") as gallery:
         client = TestClient(gallery_app(gallery))
         answer = client.get("/api/map")
@@ -33,4 +37,4 @@ def test_the_map_is_made_when_it_is_opened_and_found_from_then_on(tmp_path: Path
             refused = client.post("/api/map/persons", json={"numbers": numbers})
             assert refused.status_code == 422
             assert "\n" not in refused.json()["error"]
-    assert len(list((tmp_path / "map").glob("*.json"))) == 1
+    assert len(list((tmp_path / "root/map").glob("*.json"))) == 1

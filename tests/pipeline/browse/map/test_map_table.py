@@ -1,5 +1,6 @@
 """The map table, and what the page reads of it."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from pipeline.browse.pages.identity_table import IdentityTable
 from pipeline.browse.pages.map_page import MARKS, MAX_LISTED, found_persons, map_bytes, map_persons, map_view
 from pipeline.browse.snapshot import Snapshot, load_snapshot
 from pipeline.errors import UserError
-from tests.builders.tables.drawn_refinement import refined
+from pipeline.refinement import latest
+from tests.builders.tables.drawn_refinement import drawn_root
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return load_snapshot(refined(str(tmp_path_factory.mktemp("map")))[0])
+    root = shutil.copytree(drawn_root(tmp_path_factory), tmp_path_factory.mktemp("map") / "root")
+    return load_snapshot(latest(str(root)))
 
 
 def test_a_run_that_was_killed_gives_the_same_table_afterwards(
