@@ -24,8 +24,9 @@ from pipeline.browse.pages.map_page import (
 
 
 class Listed(BaseModel):
-    """The body of a request for persons of the map by their numbers."""
+    """The body of a request for persons of the map by their numbers; table: of which these are rows."""
 
+    table: str = Field(max_length=100)
     numbers: list[int] = Field(max_length=MAX_LISTED)
 
 
@@ -55,7 +56,7 @@ def map_endpoints(gallery: Gallery) -> APIRouter:
     @router.post("/persons")
     def persons(body: Listed) -> list[MapPerson]:
         loaded = gallery.loaded()
-        return map_persons(loaded.snapshot, loaded.table, body.numbers)
+        return map_persons(loaded.snapshot, loaded.table, body.numbers, persons_table=body.table)
 
     @router.get("/search")
     def search(query: Annotated[str, Query(max_length=MAX_NAME)]) -> FoundPersons:

@@ -181,12 +181,12 @@ def _pages(timer: _Timer, requests: int, rng: random.Random) -> list[str]:
 def _map(timer: _Timer, requests: int, rng: random.Random, *, persons: int) -> None:
     """Ask for all that the map shows, and for the names of persons as a lasso or the pointer chooses them."""
     for _ in range(requests):
-        timer.get("map: its figures", "/api/map")
+        table = timer.get("map: its figures", "/api/map")["table"]
         timer.get("map: all places and marks", "/api/map/points")
         timer.get("map: search", "/api/map/search", query=str(rng.randrange(10_000)))
         chosen = [rng.randrange(persons) for _ in range(200)]
-        timer.post("map: names of 200 persons", "/api/map/persons", {"numbers": chosen})
-        timer.post("map: name of one", "/api/map/persons", {"numbers": chosen[:1]})
+        timer.post("map: names of 200 persons", "/api/map/persons", {"table": table, "numbers": chosen})
+        timer.post("map: name of one", "/api/map/persons", {"table": table, "numbers": chosen[:1]})
 
 
 def _decision(timer: _Timer, name: str) -> str:

@@ -28,12 +28,14 @@ export async function identitiesPage(page) {
     h("form", { class: "controls", role: "search", onsubmit: (event) => { event.preventDefault(); list.querySelector("a")?.focus(); } },
       h("label", {}, "Name contains (/)", query), h("label", {}, "Order", order), total), view);
 
-  let rows = new Map(), number = 0, run = 0;
+  let rows = new Map(), number = 0, run = 0, isNew = true; // isNew: whether the rows are those of the last search
   const pages = new Map();
   async function load(at) {
     if (!pages.has(at)) pages.set(at, get("identities", { order: order.value, query: query.value.trim(), offset: at * PAGE_ROWS, limit: PAGE_ROWS }));
     const mine = run, answer = await pages.get(at);
     if (mine !== run) return;
+    if (!isNew) rows = new Map(); // the former ones stay until then, and with them the focus
+    isNew = true;
     answer.rows.forEach((row, i) => rows.set(answer.offset + i, row));
     if (answer.total !== number || at === 0) {
       number = answer.total;
@@ -66,7 +68,7 @@ export async function identitiesPage(page) {
   }
   async function again({ top = 0 } = {}) {
     run += 1;
-    rows = new Map();
+    isNew = false;
     pages.clear();
     Object.assign(kept, { order: order.value, query: query.value });
     await load(0);

@@ -7,7 +7,7 @@ import { MapCanvas, MARKS } from "./map_canvas.js";
 const PAN_PX = 60, ZOOM = 1.4, NEAREST = 10, TYPING_MS = 150;
 const HELP = "Map of all persons. Arrows go to the next person, Shift and arrows move the map, plus and minus zoom, 0 shows all. " +
   "Space chooses a person, E the ten nearest, V all on the screen. Enter opens one.";
-const kept = { scale: 1, centre: [0, 0], chosen: [], query: "" }; // what the map showed when it was left
+const kept = { table: "", scale: 1, centre: [0, 0], chosen: [], query: "" }; // what the map showed when it was left
 
 export async function mapPage(page) {
   const map = new MapPage(page, await get("map"));
@@ -17,10 +17,10 @@ export async function mapPage(page) {
 
 class MapPage {
   constructor(page, view) {
-    Object.assign(this, { page, view, persons: new Persons(), pointers: new Map(), lassoing: false });
+    Object.assign(this, { page, view, persons: new Persons(view.table), pointers: new Map(), lassoing: false });
     this.element = h("canvas", { tabindex: "0", role: "application", "aria-label": HELP, "aria-roledescription": "map" });
     this.map = new MapCanvas(this.element);
-    Object.assign(this.map, { scale: kept.scale, centre: kept.centre, chosen: new Set(kept.chosen) });
+    if (kept.table === view.table) Object.assign(this.map, { scale: kept.scale, centre: kept.centre, chosen: new Set(kept.chosen) });
     this.list = new ChosenList(this.persons, this.map.chosen, () => this.changed());
     this.name = h("p", { class: "soft here", role: "status" });
     this.query = h("input", { id: "map-query", type: "search", autocomplete: "off", spellcheck: "false" });
@@ -78,7 +78,7 @@ class MapPage {
   }
 
   leave() {
-    Object.assign(kept, { scale: this.map.scale, centre: this.map.centre, chosen: [...this.map.chosen], query: this.query.value });
+    Object.assign(kept, { table: this.view.table, scale: this.map.scale, centre: this.map.centre, chosen: [...this.map.chosen], query: this.query.value });
     document.removeEventListener("keydown", this.onKey);
     this.dark.removeEventListener("change", this.onScheme);
     this.resized.disconnect();
@@ -87,20 +87,17 @@ class MapPage {
 
   async load() {
     this.map.take(await getBytes("map/points"));
-    for (const i of this.map.chosen) if (i >= this.map.n) this.map.chosen.delete(i);
     await Promise.all([this.list.draw(), this.search()]);
   }
 
-  /** After a decision or another refinement; while its map is made, the former one stays. */
+  /** After a decision. After another refinement with other persons the page is made anew, for it has another map. */
   async refresh() {
-    try {
-      this.view = await get("map");
-      this.persons.forget();
-      await this.load();
-      this.drawLegend();
-    } catch (error) {
-      if (error.status !== 202) throw error;
-    }
+    const view = await get("map").catch((error) => { if (error.status !== 202) throw error; });
+    if (view?.table !== this.view.table) return window.dispatchEvent(new Event("hashchange"));
+    this.view = view;
+    this.persons.forget();
+    await this.load();
+    this.drawLegend();
   }
 
   changed() {

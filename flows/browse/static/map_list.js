@@ -8,14 +8,15 @@ const SHOWN = 60, ASKED = 200, MOST_PAIRS = 10; // rows shown at first; persons 
 
 /** What the gallery knows of persons of the map, asked for once and by the hundred. */
 export class Persons {
-  constructor() {
-    this.known = new Map();
+  /** table: of which the numbers are rows. */
+  constructor(table) {
+    Object.assign(this, { table, known: new Map() });
   }
 
   async of(numbers) {
     const wanted = numbers.filter((i) => !this.known.has(i));
     for (let at = 0; at < wanted.length; at += ASKED) {
-      for (const person of await post("map/persons", { numbers: wanted.slice(at, at + ASKED) })) this.known.set(person.number, person);
+      for (const person of await post("map/persons", { table: this.table, numbers: wanted.slice(at, at + ASKED) })) this.known.set(person.number, person);
     }
     return numbers.map((i) => this.known.get(i));
   }

@@ -38,6 +38,7 @@ class Mark:
 class MapView:
     """What the map shows in numbers."""
 
+    table: str  # address of the persons table, whose rows have the numbers
     persons: int
     without_person: int  # identities that have no place, because no person was found in them
     marks: list[Mark]
@@ -67,7 +68,8 @@ def map_view(snapshot: Snapshot, table: IdentityTable) -> MapView:
     marks = [Mark(name, words, int(((flags >> i) & 1).sum())) for i, (name, words) in enumerate(MARKS.items())]
     photos = snapshot.photos
     with_person = len(np.unique(photos.person_identity[photos.person_identity >= 0]))
-    return MapView(len(photos.persons), photos.claimed_names - with_person, marks)
+    table_address = snapshot.refinement.persons.address
+    return MapView(table_address, len(photos.persons), photos.claimed_names - with_person, marks)
 
 
 def map_bytes(snapshot: Snapshot, table: IdentityTable, places: Layout) -> bytes:
@@ -95,9 +97,13 @@ def person_marks(snapshot: Snapshot, table: IdentityTable) -> NDArray[np.uint8]:
     return np.asarray(twins[code] + 2 * several + 4 * removed, np.uint8)
 
 
-def map_persons(snapshot: Snapshot, table: IdentityTable, numbers: Sequence[int]) -> list[MapPerson]:
-    """The persons with these numbers. Raises UserError for a number that no person has."""
+def map_persons(
+    snapshot: Snapshot, table: IdentityTable, numbers: Sequence[int], *, persons_table: str
+) -> list[MapPerson]:
+    """The persons with these numbers. Raises UserError for a number that no person has, or of another persons table."""
     photos = snapshot.photos
+    if persons_table != snapshot.refinement.persons.address:
+        raise UserError("another refinement has other persons: reload the page")
     if not all(0 <= number < len(photos.persons) for number in numbers) or len(numbers) > MAX_LISTED:
         raise UserError("no person of the map has this number: reload the page")
     flags = person_marks(snapshot, table)

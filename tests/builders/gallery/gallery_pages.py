@@ -84,7 +84,7 @@ def faults_of_pages(pages: Pages, face: str, name: str) -> dict[str, list[str]]:
         "identities": ".row a",
         f"identity/{name}": ".near a",
         f"photo/{face}": ".scores .other >> nth=0",
-        "map": "canvas",
+        "map": ".chosen .marked",
         "find": "#photo",
         "review": "h2:has-text('Annotators')",
         "annotator/ann": "table",

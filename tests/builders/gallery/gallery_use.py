@@ -57,7 +57,7 @@ def decide_about_a_photo_by_key(pages: Pages, face: str, other: str) -> None:
 def use_map_by_key(pages: Pages) -> str:
     """Persons are chosen one by one and by what is on the screen; two are decided about. Gives the current person."""
     page, persons = pages.page, len(pages.gallery.loaded().snapshot.photos.persons)
-    pages.open("map", "canvas")
+    pages.open("map", ".chosen .marked")  # which is there once the points are
     page.focus("canvas")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".here:has-text('photos kept')")

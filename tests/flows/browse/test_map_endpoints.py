@@ -30,11 +30,11 @@ def test_the_map_is_made_when_it_is_opened_and_found_from_then_on(
         assert (view["persons"], view["without_person"]) == (n, 0)
         assert len(points.content) == 5 * n
         assert points.headers["cache-control"] == "no-store"
-        (person,) = client.post("/api/map/persons", json={"numbers": [0]}).json()
+        (person,) = client.post("/api/map/persons", json={"table": view["table"], "numbers": [0]}).json()
         assert (person["number"], person["row"]["name"]) == (0, "p00")
         assert client.get("/api/map/search", params={"query": "P00"}).json() == {"total": 1, "numbers": [0]}
         for numbers in ([n], [-1], ["x"], [0] * (MAX_LISTED + 1), 7):
-            refused = client.post("/api/map/persons", json={"numbers": numbers})
+            refused = client.post("/api/map/persons", json={"table": view["table"], "numbers": numbers})
             assert refused.status_code == 422
             assert "\n" not in refused.json()["error"]
     assert len(list((tmp_path / "root/map").glob("*.json"))) == 1

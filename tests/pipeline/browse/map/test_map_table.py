@@ -67,7 +67,8 @@ def test_the_page_has_the_places_and_marks_of_all_persons(drawn: Snapshot) -> No
     np.testing.assert_allclose(y / 65535 * 2 - 1, places[:, 1], atol=1e-4)
     flags = np.frombuffer(data, np.uint8, offset=4 * n)
     assert len(flags) == n
-    people = map_persons(drawn, table, range(n))
+    address = drawn.refinement.persons.address
+    people = map_persons(drawn, table, range(n), persons_table=address)
     assert [p.row.name for p in people] == drawn.photos.persons["person"].to_pylist()
     assert [p.medoid for p in people] == drawn.photos.persons["medoid"].to_pylist()
     for person, flag in zip(people, flags.tolist(), strict=True):
@@ -80,9 +81,11 @@ def test_the_page_has_the_places_and_marks_of_all_persons(drawn: Snapshot) -> No
     assert counted["two_persons"] > counted["twin"] == 0
     with pytest.raises(UserError, match="reload"):
         map_bytes(drawn, table, places[1:])
+    with pytest.raises(UserError, match="other persons"):
+        map_persons(drawn, table, [0], persons_table="0" * 20)
     for numbers in ([n], [-1], [0] * (MAX_LISTED + 1)):
         with pytest.raises(UserError, match="reload"):
-            map_persons(drawn, table, numbers)
+            map_persons(drawn, table, numbers, persons_table=address)
 
 
 def test_a_twin_is_one_until_people_decide(drawn: Snapshot) -> None:
@@ -93,7 +96,8 @@ def test_a_twin_is_one_until_people_decide(drawn: Snapshot) -> None:
         verdicts, people = drawn.findings.verdict.copy(), drawn.findings.who.copy()
         verdicts[merges[0]], people[merges[0]] = verdict, who
         snapshot = replace(drawn, findings=replace(drawn.findings, verdict=verdicts, who=people))
-        rows = map_persons(snapshot, IdentityTable(snapshot), range(len(drawn.photos.persons)))
+        numbers, address = range(len(drawn.photos.persons)), drawn.refinement.persons.address
+        rows = map_persons(snapshot, IdentityTable(snapshot), numbers, persons_table=address)
         return {p.row.name for p in rows if "twin" in p.marks}
 
     merge: dict[str, Any] = drawn.findings.table.take([merges[0]]).to_pylist()[0]
