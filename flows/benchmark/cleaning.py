@@ -17,7 +17,6 @@ from flows.cli.options import (
     Backbone,
     Batch,
     Device,
-    FirstShare,
     LearningRate,
     Loss,
     Recipe,
@@ -31,7 +30,7 @@ from flows.cli.options import (
 from flows.cli.result import Result
 from flows.refine.flow import refine
 from flows.train.run_options import RunOptions, run_of
-from flows.train.self_training import FIRST_SHARE, self_train
+from flows.train.self_training import self_train
 from flows.train.training_sets import build_training_set
 from pipeline import schema
 from pipeline.refined.comparison_sets import as_claimed
@@ -76,7 +75,6 @@ def cleaning(
     *,
     recipe: Recipe = "sample",
     rounds: Rounds = 2,
-    first_share: FirstShare = FIRST_SHARE,
     device: Device = "",
     backbone: Backbone = "",
     loss: Loss = "",
@@ -97,7 +95,6 @@ def cleaning(
             str(DETECTOR),
             recipe=recipe,
             rounds=rounds,
-            first_share=first_share,
             stop_share=0.0,
             sub_centres=sub_centres,
             device=device,

@@ -216,10 +216,6 @@ Settings = Annotated[
     ),
 ]
 Rounds = Annotated[int, typer.Option(help="Maximum number of rounds.")]
-FirstShare = Annotated[
-    float,
-    typer.Option(help="Share of the updates in round 0, so few that the network does not learn the wrong labels."),
-]
 Threads = Annotated[int, typer.Option(help="Threads that decode photos.")]
 Seeds = Annotated[int, typer.Option(help="Trainings on each data set, each with a seed of its own.")]
 

@@ -2,7 +2,9 @@
 
 Round 0 trains on the labels as claimed and refines with that model. A network learns what most photos of an identity
 have in common before it learns the wrong labels, so this model already finds a good part of the noise. Every further
-round trains on the labels of the round before. The rounds end when few photos get another label.
+round trains on the photos that look like most of their identity to the model of the round before. All trainings are
+short: after many passes over the photos the network knows the wrong labels by heart. The rounds end when few photos get
+another label.
 """
 
 import logging
@@ -23,7 +25,6 @@ from flows.cli.options import (
     DaskWorkers,
     Detector,
     Device,
-    FirstShare,
     FollowLinks,
     IdentityLevel,
     LearningRate,
@@ -48,6 +49,7 @@ from flows.train.run_options import RunOptions, run_of
 from flows.train.self_training_rounds import SelfTrainingResult, SelfTrainingRound, count_kept, finished_round
 from flows.train.start_options import Init, LayerLearningRate, start_of, training_digest
 from flows.train.training_sets import build_training_set
+from flows.train.typical_photos import typical_photos
 from pipeline.errors import UserError, check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
@@ -66,13 +68,15 @@ if TYPE_CHECKING:
     from trainer.pretrained.start import Start
 
 log = logging.getLogger("refinery")
-FIRST_SHARE = 1 / 3  # on the drawn world, F1 .76 with it and .23 without (results/cleaning.md)
+# passes over the photos that a training makes, unless --steps is given. Drawn photos are known by heart after 13 passes
+# (results/self_training.md)
+PASSES = 4.3
 
 
 def _check(options: Mapping[str, Any]) -> None:
     """Raise UserError with every mistake in the options of self_train."""
     check_all(
-        lambda: _check_rounds(options["rounds"], options["first_share"]),
+        lambda: _check_rounds(options["rounds"]),
         lambda: run_of(options["recipe"], RunOptions.of(options)),
         lambda: parse_sources(
             options["source"],
@@ -87,11 +91,9 @@ def _check(options: Mapping[str, Any]) -> None:
     )
 
 
-def _check_rounds(rounds: int, first_share: float) -> None:
+def _check_rounds(rounds: int) -> None:
     if rounds < 1:
         raise UserError(f"--rounds {rounds}: give 1 or more")
-    if not 0 < first_share <= 1:
-        raise UserError(f"--first-share {first_share}: give more than 0, at most 1")
 
 
 @recorded_flow("self-train", check=_check)
@@ -102,7 +104,6 @@ def self_train(
     *,
     recipe: Recipe = "sample",
     rounds: Rounds = 3,
-    first_share: FirstShare = FIRST_SHARE,
     stop_share: Annotated[
         float, typer.Option(help="Share of the photos with a new label below which no further round begins.")
     ] = 0.01,
@@ -128,29 +129,29 @@ def self_train(
     boxes: Boxes = NONE_GIVEN,
 ) -> SelfTrainingResult:
     """Refine without a pretrained embedder: train on the noisy labels, refine with that model, train again."""
-    _check_rounds(rounds, first_share)
+    _check_rounds(rounds)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
-    first_run = _first_run(run, first_share, sub_centres=sub_centres)
+    first_run = _with_sub_centres(run) if sub_centres else run
     given: dict[str, Any] = {"follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
     sources = parse_sources(source, **given)
+    refining: dict[str, Any] = {"min_faces": min_faces, "aligned": aligned, "flip": "add", **given}
     pool, start = parse_workers(workers), start_of(init, layer_lr=layer_lr)
     face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
     with root_lock(root):
         photos, faces = _faces(root, sources, face_detector, aligned=aligned, workers=pool)
-        labels = as_claimed(root, photos, faces, workers=pool)
+        labels = training = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
-            _check_photos_left(number, labels, first_share)
-            round_run = run if number else first_run
-            models = detector, _train_model(root, round_run, labels, faces, start=start, device=device)
-            refined = refine.fn(
-                root, source, *models, test_set=test_set, min_faces=min_faces, workers=workers, aligned=aligned, **given
-            )
+            round_run = _short(run if number else first_run, _photos_left(number, training), steps)
+            models = detector, _train_model(root, round_run, training, faces, start=start, device=device)
+            refined = refine.fn(root, source, *models, test_set=test_set, workers=workers, **refining)
             current = latest(root)  # whose labels are those of the faces that it chose
             earlier, labels, faces = labels, current.labels, current.faces
-            finished.append(finished_round(number, earlier, labels, models[1]))
-            if finished[-1].share < stop_share:
+            finished.append(finished_round(number, training, earlier, labels, models[1]))
+            if finished[-1].share < stop_share or number + 1 == rounds:
                 break
+            claims = as_claimed(root, photos, faces, workers=pool)
+            training = typical_photos(root, claims, current.embeddings[0], workers=pool)
     return SelfTrainingResult(finished, refined)
 
 
@@ -164,25 +165,25 @@ def _faces(
     return photos, build_faces(root, photos, source_paths, face_detector, **run)
 
 
-def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:
-    """The run of round 0: shorter, and with sub-centres if the option is set."""
-    short = replace(run, steps=max(1, round(run.steps * first_share)))
-    if not sub_centres:
-        return short
+def _with_sub_centres(run: Run) -> Run:
+    """The run with three centres a class."""
     from trainer.losses.names import with_subcentres  # torch takes seconds to load
 
-    return replace(short, loss=with_subcentres(run.loss))
+    return replace(run, loss=with_subcentres(run.loss))
 
 
-def _check_photos_left(number: int, labels: Table, first_share: float) -> None:
-    """Log the round that begins. Raises UserError where the labels keep no photo to train on."""
+def _short(run: Run, photos: int, steps: int | None) -> Run:
+    """The run with PASSES passes over this many photos; as it is if --steps was given."""
+    return run if steps else replace(run, steps=max(1, round(PASSES * photos / run.batch)))
+
+
+def _photos_left(number: int, labels: Table) -> int:
+    """How many photos a round trains on; logged. Raises UserError where there is none."""
     kept = count_kept(labels)
     if not kept:
-        raise UserError(
-            f"round {number}: no photo is left to train on: give more --steps, or a larger "
-            f"--first-share than {first_share:.2g}"
-        )
+        raise UserError(f"round {number}: no photo is left to train on: give more --steps")
     log.info("round %d: train on %d photos, then refine", number, kept)
+    return kept
 
 
 def _train_model(root: str, run: Run, labels: Table, faces: Table, *, start: "Start", device: str) -> str:

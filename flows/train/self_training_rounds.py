@@ -39,12 +39,12 @@ class SelfTrainingResult(Result):
         return [f"the last model: {self.rounds[-1].model}", *self.outcome.lines()]
 
 
-def finished_round(number: int, earlier: Table, labels: Table, model: str) -> SelfTrainingRound:
-    """The record of a round, which was trained on earlier labels and gave new ones."""
+def finished_round(number: int, training: Table, earlier: Table, labels: Table, model: str) -> SelfTrainingRound:
+    """The record of a round, which was trained on the photos that `training` keeps, and gave new labels."""
     changed, photos = _count_changed(earlier, labels), len(labels)
     share = changed / max(1, photos)
     log.info("round %d: %d of %d photos have another label (%.1f%%)", number, changed, photos, 100 * share)
-    return SelfTrainingRound(number, count_kept(earlier), count_kept(labels), changed, share, model)
+    return SelfTrainingRound(number, count_kept(training), count_kept(labels), changed, share, model)
 
 
 def count_kept(labels: Table) -> int:
