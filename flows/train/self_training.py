@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from trainer.pretrained.start import Start
 
 log = logging.getLogger("refinery")
-# passes over the photos that a training makes, unless --steps is given. Drawn photos are known by heart after 13 passes
+# passes over the photos that a training makes, unless --steps is given. Drawn photos are known by heart after 8 to 13
 # (results/self_training.md)
-PASSES = 4.3
+PASSES = 6.5
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -89,7 +89,7 @@ def test_rounds_are_short_start_from_a_file_and_a_round_without_photos_is_an_err
     options: dict[str, Any] = {"batch": 16, "device": "cpu", "init": str(EMBEDDER), "layer_lr": 0.9, "rounds": 1}
     (only,) = self_train.fn(str(tmp_path / "root"), source, str(DETECTOR), **options).rounds
     saved = checkpoint.load(Path(only.model).parent / "last.pt")
-    assert saved.run.steps == round(4.3 * only.trained_on / 16)
+    assert saved.run.steps == round(6.5 * only.trained_on / 16)
     assert saved.start == Start(str(EMBEDDER), layer_lr=0.9).settings
     (tmp_path / "grey/x").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "grey/x/1.png"), np.full((64, 64, 3), 127, np.uint8))
