@@ -112,15 +112,22 @@ class Gallery:
     def ask(self, faces: list[str]) -> int:
         """Let annotators judge these photos in the next round; returns how many are new among them."""
         with self._deciding:
+            self._check_root()
             return ask_for(self.root, faces)
 
     def _change(self, change: Callable[[Snapshot], Recorded]) -> Recorded:
         with self._deciding:
+            self._check_root()
             recorded = change(self.loaded().snapshot)
             self._show(recorded.effect.snapshot)
             self._decided += 1
         self._wake.set()
         return recorded
+
+    def _check_root(self) -> None:
+        """Raises UserError where the root was moved or removed: what is written there would be a root of its own."""
+        if storage.get(self.root, FILE) is None:
+            raise UserError(f"{self.root} has no {FILE} any more, so nothing is kept: start refinery browse where it is")
 
     def _show(self, snapshot: Snapshot) -> None:
         former = self._loaded
@@ -166,6 +173,7 @@ class Gallery:
     def _label(self) -> None:
         """Make the labels again with all answers; decisions that come meanwhile are labelled the next time."""
         self._ended.wait(PAUSE_S)
+        self._check_root()  # else the lock's file would be made there
         with root_lock(self.root, wait_s=0):
             self.waiting, decided = "", self._decided
             refinement = label_again(self.root, settled_verdicts(self.root))

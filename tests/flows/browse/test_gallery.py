@@ -9,6 +9,7 @@ from flows.browse.gallery import Gallery
 from pipeline.browse.decisions.record import record
 from pipeline.browse.decisions.statements import Decision
 from pipeline.browse.snapshot import Snapshot, load_snapshot
+from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import Refinement, latest
 from pipeline.review.answers import ledger
@@ -78,3 +79,21 @@ def test_a_decision_does_not_wait_while_another_refinement_is_loaded(
     monkeypatch.setattr(gallery_module, "load_snapshot", load_while_somebody_decides)
     gallery._load_if_changed()
     assert gallery.loaded().snapshot.reason(row) == "poor", "the decision stays shown"
+
+
+def test_a_root_that_was_moved_takes_no_decision(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    refined(str(root))
+    gallery = Gallery(str(root), who="ann")
+    gallery._load_if_changed()
+    face = gallery.loaded().snapshot.photos.face_id(0)
+    root.rename(tmp_path / "moved")
+    for change in (
+        lambda: gallery.decide(Decision("unusable", (face,))),
+        lambda: gallery.undo("gallery/1"),
+        lambda: gallery.ask([face]),
+        gallery._label,
+    ):
+        with pytest.raises(UserError, match="no refinement.json any more"):
+            change()
+    assert not root.exists()
