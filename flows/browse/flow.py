@@ -33,10 +33,12 @@ class ClosedGallery(Result):
     """A gallery that was closed."""
 
     root: str
-    pending: bool
+    pending: bool | None  # None: the refinement is gone, so nobody knows
 
     def lines(self) -> list[str]:
         """Whether the labels have all decisions."""
+        if self.pending is None:
+            return [f"the gallery is closed; the refinement is no longer at {self.root}"]
         if self.pending:
             return [f"decisions wait in the ledger: the next `refinery browse {self.root}` labels the photos with them"]
         return ["the gallery is closed; all decisions are in the ledger and in the labels"]
@@ -71,9 +73,10 @@ def browse(
 
 
 def _checked_name(who: str) -> str:
-    if not who.strip() or not who.isprintable() or len(who) > 200 or who in ("policy", "truth"):
+    name = who.strip()
+    if not name or not name.isprintable() or len(name) > 200 or name in ("policy", "truth"):
         raise UserError(f"--who {who[:60]!r}: give the name of a person")
-    return who.strip()
+    return name
 
 
 def listening(port: int) -> socket.socket:

@@ -90,6 +90,16 @@ class Gallery:
         """Whether the photos are loaded."""
         return self._loaded is not None
 
+    def lacks_answers(self) -> bool | None:
+        """Whether the ledger has answers that the labels do not have; None where the refinement is gone.
+
+        For a gallery that has ended: by the files, as a decision that was just being recorded may be among them.
+        """
+        try:
+            return self.is_pending or list(latest(self.root).ledger) != ledger_files(self.root)
+        except UserError:
+            return None
+
     @property
     def is_pending(self) -> bool:
         """Whether there are decisions that the labels on the disk do not have yet."""
@@ -117,6 +127,8 @@ class Gallery:
 
     def _change(self, change: Callable[[Snapshot], Recorded]) -> Recorded:
         with self._deciding:
+            if self._ended.is_set():
+                raise UserError("refinery browse is ending: this is not kept")
             self._check_root()
             recorded = change(self.loaded().snapshot)
             self._show(recorded.effect.snapshot)
@@ -127,7 +139,9 @@ class Gallery:
     def _check_root(self) -> None:
         """Raises UserError where the root was moved or removed: what is written there would be a root of its own."""
         if storage.get(self.root, FILE) is None:
-            raise UserError(f"{self.root} has no {FILE} any more, so nothing is kept: start refinery browse where it is")
+            raise UserError(
+                f"{self.root} has no {FILE} any more, so nothing is kept: start refinery browse where it is"
+            )
 
     def _show(self, snapshot: Snapshot) -> None:
         former = self._loaded

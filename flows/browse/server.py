@@ -18,9 +18,10 @@ from typing import NamedTuple
 import uvicorn
 
 from flows.browse.computed import is_computing
+from flows.browse.connections import BACKLOG, BoundedConnections
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
-from flows.browse.guard import Guard, new_token
+from flows.browse.guard import App, Guard, new_token
 
 ANSWER_S = 1  # that open requests may take once the server is to end; uvicorn takes whole numbers
 STOP_S = 1.5  # until the server and the labels are left as they are
@@ -28,9 +29,9 @@ LEAVE_S = 0.4  # from then on until the process ends, in which its result is pri
 
 
 class Closed(NamedTuple):
-    """How a gallery ended: whether decisions are left that the labels lack, and whether threads still compute."""
+    """How a gallery ended: whether answers are left that the labels lack, and whether threads still compute."""
 
-    pending: bool
+    pending: bool | None  # None: the refinement is gone
     unfinished: bool
 
 
@@ -41,19 +42,10 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
     """
     gallery, token = Gallery(root, who=who), new_token()
     guarded = Guard(gallery_app(gallery), token=token, port=port)
-    config = uvicorn.Config(
-        guarded,
-        log_config=None,
-        access_log=False,  # addresses hold names of people, and once the token
-        server_header=False,
-        timeout_graceful_shutdown=ANSWER_S,
-        lifespan="off",
-        ws="none",
-    )
     for sign in (signal.SIGTERM, signal.SIGHUP):  # by a service manager, or as the terminal closes
         if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
             signal.signal(sign, signal.default_int_handler)
-    server = uvicorn.Server(config)
+    server = server_of(guarded)
     ended = threading.Event()  # not Thread.join(): a thread counts as ended once Ctrl-C interrupted that
 
     def run() -> None:
@@ -76,7 +68,23 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
         gallery.end()
         ended.wait(STOP_S)
         is_ended = gallery.wait(max(0.0, deadline - time.monotonic()))
-    return Closed(gallery.is_pending, not (ended.is_set() and is_ended) or is_computing())
+    return Closed(gallery.lacks_answers(), not (ended.is_set() and is_ended) or is_computing())
+
+
+def server_of(app: App) -> uvicorn.Server:
+    """The server of an application, which run() serves at a socket that listens."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # addresses hold names of people, and once the token
+        server_header=False,
+        timeout_graceful_shutdown=ANSWER_S,
+        http=BoundedConnections,
+        backlog=BACKLOG,
+        lifespan="off",
+        ws="none",
+    )
+    return uvicorn.Server(config)
 
 
 def end_soon(*, unfinished: bool) -> None:

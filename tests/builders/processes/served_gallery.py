@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 
 from flows.browse import gallery as gallery_module
 from flows.browse.endpoints import gallery_app
 from flows.browse.flow import listening
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard
+from flows.browse.server import server_of
 
 TOKEN = "a-token"
 
@@ -46,7 +46,7 @@ def served(gallery: Gallery) -> Iterator[str]:
     with listening(0) as listener:
         port = listener.getsockname()[1]
         app = Guard(gallery_app(gallery), token=TOKEN, port=port)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+        server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

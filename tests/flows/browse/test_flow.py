@@ -29,7 +29,7 @@ def test_mistakes_are_one_line_each(tmp_path_factory: pytest.TempPathFactory, tm
     with pytest.raises(UserError, match="no finished refinement"):
         browse(str(tmp_path))
     root = str(drawn_root(tmp_path_factory))
-    for who in ("policy", "a\nb", "x" * 300):
+    for who in ("policy", " policy", "truth\u3000", "a\nb", "x" * 300):
         with pytest.raises(UserError, match="--who"):
             browse(root, who=who)
     for port in (-1, 70_000):
@@ -50,6 +50,7 @@ def test_a_port_that_is_taken_gives_another_one_on_this_machine_alone() -> None:
 def test_decisions_that_wait_are_said() -> None:
     assert "wait in the ledger" in ClosedGallery("r", True).lines()[0]
     assert "in the labels" in ClosedGallery("r", False).lines()[0]
+    assert "no longer at r" in ClosedGallery("r", None).lines()[0]
 
 
 def test_the_server_has_ended_before_its_port_is_closed(tmp_path_factory: pytest.TempPathFactory) -> None:

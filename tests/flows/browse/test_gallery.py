@@ -35,6 +35,24 @@ def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(t
         wait_until(lambda: gallery.loaded().snapshot.reason(row) == "")
 
 
+def test_answers_that_no_decision_of_this_gallery_made_are_missed_at_its_end(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    snapshot = load_snapshot(refined(str(root))[0])
+    gallery = Gallery(str(root), who="ann")
+    gallery._load_if_changed()
+    assert gallery.lacks_answers() is False
+    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    decision = Decision("unusable", (snapshot.photos.face_id(row),))
+    record(snapshot, decision, who="ann")  # as where it ends before the decision is counted
+    assert not gallery.is_pending
+    assert gallery.lacks_answers() is True
+    gallery.end()
+    with pytest.raises(UserError, match="is ending"):
+        gallery.decide(decision)
+    root.rename(tmp_path / "moved")
+    assert gallery.lacks_answers() is None
+
+
 def test_a_refinement_that_is_published_while_labels_are_loaded_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +112,6 @@ def test_a_root_that_was_moved_takes_no_decision(tmp_path: Path) -> None:
         lambda: gallery.ask([face]),
         gallery._label,
     ):
-        with pytest.raises(UserError, match="no refinement.json any more"):
+        with pytest.raises(UserError, match="has no refinement"):
             change()
     assert not root.exists()
