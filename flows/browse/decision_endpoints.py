@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from flows.browse.gallery import Gallery
 from pipeline.browse.decisions.record import Recorded
 from pipeline.browse.decisions.statements import MAX_FACES, Decision
+from pipeline.browse.pages.photo_pictures import check_not_erased
 from pipeline.review.answers import ledger
 
 MAX_NAME = 4000
@@ -83,8 +84,10 @@ def decision_endpoints(gallery: Gallery) -> APIRouter:
     @router.post("/ask")
     def ask(body: Asked) -> Waiting:
         loaded = gallery.loaded()
-        faces = [loaded.snapshot.photos.face_id(loaded.row(face)) for face in body.faces]
-        return Waiting(gallery.ask(faces))
+        rows = [loaded.row(face) for face in body.faces]
+        for row in rows:
+            check_not_erased(loaded.snapshot, row)
+        return Waiting(gallery.ask([loaded.snapshot.photos.face_id(row) for row in rows]))
 
     return router
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
 
 from flows.browse.decision_endpoints import MAX_NAME, decision_endpoints
 from flows.browse.further_pages import further_pages
@@ -54,6 +55,7 @@ def gallery_app(gallery: Gallery) -> FastAPI:
     app.include_router(map_endpoints(gallery))
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _not_answered)
     return app
 
 
@@ -68,6 +70,12 @@ def _malformed(_: Request, error: Exception) -> Response:
     """One line for a request that is not what an endpoint takes; nothing of it is repeated."""
     places = [".".join(map(str, e["loc"])) for e in error.errors()] if isinstance(error, RequestValidationError) else []
     return JSONResponse({"error": f"this request is not understood: {', '.join(places)[:200]}"}, status_code=422)
+
+
+def _not_answered(_: Request, error: Exception) -> Response:
+    """What the library refuses by itself, as JSON that is nested too deep, in the form of all other refusals."""
+    status, said = (error.status_code, error.detail) if isinstance(error, HTTPException) else (400, "")
+    return JSONResponse({"error": f"this request is not understood: {said}"}, status_code=status)
 
 
 def _own_files() -> APIRouter:
@@ -155,9 +163,13 @@ def _pictures(gallery: Gallery) -> APIRouter:
     router = APIRouter()
 
     @lru_cache(maxsize=CACHED_PHOTOS)
-    def photo_of(face: str) -> WholePhoto:
+    def photo_with(face: str, _labels: str) -> WholePhoto:
         loaded = gallery.loaded()
         return whole_photo(loaded.snapshot, loaded.row(face))
+
+    def photo_of(face: str) -> WholePhoto:
+        """The photo, decoded once for the same labels: by other ones it may have been erased."""
+        return photo_with(face, gallery.loaded().snapshot.refinement.labels.address)
 
     @router.get("/face/{face}.jpg")
     def aligned_face(face: str) -> Response:

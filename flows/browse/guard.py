@@ -18,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 TOKEN_BYTES = 24
+HTTP_PORT = 80  # which browsers leave out of an address
 MAX_BODY_BYTES = 32 << 20  # of a photo that is looked for
 # nothing but the gallery's own files, from its own port; blob: is a photo that was dropped on the page
 POLICY = (
@@ -52,7 +53,10 @@ class Guard:
 
     def __init__(self, app: App, *, token: str, port: int) -> None:
         self._app, self._token = app, token
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        names = ("127.0.0.1", "localhost")
+        self._hosts = {f"{name}:{port}" for name in names}
+        if port == HTTP_PORT:
+            self._hosts.update(names)
         self._cookie = f"refinery_browse_{port}"  # browsers send cookies to all ports of a host
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -40,8 +40,15 @@ class WholePhoto(NamedTuple):
     sides: tuple[int, int]
 
 
+def check_not_erased(snapshot: Snapshot, row: int) -> None:
+    """Raises UserError for a photo that was erased on request: its file may still be there, and is shown to nobody."""
+    if snapshot.reason(row) == "erased":
+        raise UserError("this photo was erased on request: it is not shown, and nobody is asked about it")
+
+
 def face_jpeg(snapshot: Snapshot, row: int) -> bytes:
-    """The aligned face of a photo as JPEG bytes. Raises UserError where the photo has none."""
+    """The aligned face of a photo as JPEG bytes. Raises UserError where the photo has none, or was erased."""
+    check_not_erased(snapshot, row)
     shard, at = snapshot.photos.place(row)
     table = snapshot.refinement.faces
     block = at // JPEG_ROW_GROUP_ROWS
@@ -59,7 +66,11 @@ def _block(root: str, shard: Shard, block: int) -> pa.ChunkedArray:
 
 
 def whole_photo(snapshot: Snapshot, row: int) -> WholePhoto:
-    """The photo, at most LARGE_PX large. Raises UserError where its file is gone, has changed or is no picture."""
+    """The photo, at most LARGE_PX large.
+
+    Raises UserError where it was erased on request, or its file is gone, has changed or is no picture.
+    """
+    check_not_erased(snapshot, row)
     locations = {name: SourceLocation(*at) for name, at in snapshot.refinement.options.sources.items()}
     photo = PhotoRow(*(photo_values(snapshot.refinement.photos, snapshot, row, schema.PHOTOS.names)))
     if photo.source not in locations or photo.failure:

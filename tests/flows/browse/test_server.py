@@ -2,14 +2,18 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from flows.browse import endpoints
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard
+from pipeline.browse.pages.photo_pictures import WholePhoto
+from pipeline.browse.snapshot import REASONS
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
 from tests.builders.processes.served_gallery import TOKEN, started, wait_until
@@ -17,6 +21,7 @@ from tests.builders.tables.drawn_refinement import refined
 
 PORT = 8080
 OWN = f"http://127.0.0.1:{PORT}"
+OF_JSON = {"Origin": OWN, "Content-Type": "application/json"}
 
 
 class Opened:
@@ -81,6 +86,31 @@ def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> No
     cookie = TestClient(opened.app, base_url=OWN).get(f"/?token={TOKEN}", follow_redirects=False).headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+
+
+def test_a_browser_leaves_port_80_out_of_an_address(opened: Opened) -> None:
+    for port, status in ((80, 303), (PORT, 400)):
+        stranger = TestClient(Guard(gallery_app(opened.gallery), token=TOKEN, port=port), base_url="http://127.0.0.1")
+        assert stranger.get(f"/?token={TOKEN}", follow_redirects=False).status_code == status
+
+
+def test_an_erased_photo_is_shown_to_nobody(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = opened.gallery.loaded()
+    face, before = loaded.snapshot.photos.face_id(5), loaded.snapshot
+    with monkeypatch.context() as patch:
+        patch.setattr(endpoints, "whole_photo", lambda *_: WholePhoto(b"a picture", (2, 1)))
+        assert opened.client.get(f"/photo/{face}.jpg").content == b"a picture"
+    reason = before.fates.reason.copy()
+    reason[5] = REASONS.index("erased")
+    labels = replace(before.refinement.labels, address="of another labelling")
+    erased = replace(
+        before, fates=replace(before.fates, reason=reason), refinement=replace(before.refinement, labels=labels)
+    )
+    monkeypatch.setattr(opened.gallery, "_loaded", replace(loaded, snapshot=erased))
+    for path in (f"/photo/{face}.jpg", f"/face/{face}.jpg", f"/api/photo/boxes?face={face}"):
+        answer = opened.client.get(path)
+        assert (answer.status_code, "erased on request" in answer.json()["error"]) == (422, True)
+    assert "erased on request" in opened.post("ask", {"faces": [face]}, status=422)["error"]
 
 
 def test_only_its_own_files_are_served_and_nothing_else_runs_in_a_page(opened: Opened) -> None:
@@ -173,12 +203,9 @@ def test_decisions_about_what_is_not_there_are_refused_in_one_line(opened: Opene
         answer = opened.post("decide", body, status=422)
         assert "\n" not in answer["error"]
     half = '{"kind": "finding", "finding": "\\ud800", "verdict": "yes"}'  # of a character
-    assert (
-        opened.client.post(
-            "/api/decide", content=half, headers={"Origin": OWN, "Content-Type": "application/json"}
-        ).status_code
-        == 422
-    )
+    assert opened.client.post("/api/decide", content=half, headers=OF_JSON).status_code == 422
+    deep = opened.client.post("/api/decide", content="[" * 100_000, headers=OF_JSON)
+    assert (deep.status_code, list(deep.json())) == (400, ["error"])
     assert opened.client.get("/api/identities", params={"order": "x"}).status_code == 422
     assert opened.post("ask", {"faces": [face]}) == {"new": 1}
     opened.post("ask", {"faces": ["0" * 20]}, status=404)
