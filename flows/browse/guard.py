@@ -1,13 +1,16 @@
 """Who may use the gallery's port: the browser that was opened with the token, and no page of any other site.
 
-The token is in the address that is opened once; from then on a cookie has it. The Host header is checked, so that no
-name that somebody points at this machine reaches the port, and the Origin of every change.
+Three secrets: the token in the address that is opened gives a cookie, with which pages are read, and a key for changes.
+Browsers send cookies to every port of a host, so any other server on this machine that the browser visits gets the
+cookie. The key stands after the # of the page's address, which no server gets; the page keeps it for its own origin, to
+which the port belongs, and sends it with every change. The Host header is checked, so that no name that somebody points
+at this machine reaches the port, and the Origin of every change.
 """
 
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.requests import cookie_parser
@@ -43,21 +46,33 @@ CLOSED_PAGE = (
 )
 
 
-def new_token() -> str:
-    """A random token."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
+KEY_HEADER = "x-refinery-key"
+NO_KEY = b'{"error": "open the address that `refinery browse` printed again: this page has no key for changes"}'
+
+
+class Secrets(NamedTuple):
+    """What a gallery's address, its cookie and its pages' changes are known by; each tells nothing about another."""
+
+    token: str
+    cookie: str
+    key: str
+
+
+def new_secrets() -> Secrets:
+    """Random secrets."""
+    return Secrets(*(secrets.token_urlsafe(TOKEN_BYTES) for _ in Secrets._fields))
 
 
 class Guard:
     """An ASGI application in front of another one, which lets pass what may use it."""
 
-    def __init__(self, app: App, *, token: str, port: int) -> None:
-        self._app, self._token = app, token
+    def __init__(self, app: App, *, known: Secrets, port: int) -> None:
+        self._app, self._known = app, known
         names = ("127.0.0.1", "localhost")
         self._hosts = {f"{name}:{port}" for name in names}
         if port == HTTP_PORT:
             self._hosts.update(names)
-        self._cookie = f"refinery_browse_{port}"  # browsers send cookies to all ports of a host
+        self._cookie = f"refinery_browse_{port}"  # of several galleries each has its own
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer the request, or let the application answer."""
@@ -74,28 +89,34 @@ class Guard:
             await _answer(send, 401, CLOSED_PAGE % b"", {"Content-Type": "text/html; charset=utf-8"})
         elif scope["method"] not in ("GET", "HEAD") and not self._from_own_page(headers):
             await _answer(send, 403, b"changes are made from the gallery's own pages\n")
+        elif scope["method"] not in ("GET", "HEAD") and not _is(headers.get(KEY_HEADER, ""), self._known.key):
+            await _answer(send, 403, NO_KEY, {"Content-Type": "application/json"})
         elif not _is_small(headers):
             await _answer(send, 413, b"too large\n")
         else:
             await self._app(scope, receive, _with_headers(send))
 
     async def _open(self, send: Send, given: str) -> None:
-        """Exchange the token of the address that was opened for a cookie."""
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        """Exchange the token of the address that was opened for a cookie and the key."""
+        if not _is(given, self._known.token):
             await _answer(send, 401, CLOSED_PAGE % b"/", {"Content-Type": "text/html; charset=utf-8"})
             return
-        cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
-        await _answer(send, 303, b"", {"Location": "/", "Set-Cookie": cookie})
+        cookie = f"{self._cookie}={self._known.cookie}; HttpOnly; SameSite=Strict; Path=/"
+        await _answer(send, 303, b"", {"Location": f"/#key={self._known.key}", "Set-Cookie": cookie})
 
     def _has_cookie(self, headers: Mapping[str, str]) -> bool:
         # not SimpleCookie: it drops all cookies of a header where one of another program is no valid cookie
         given = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return _is(given, self._known.cookie)
 
     def _from_own_page(self, headers: Mapping[str, str]) -> bool:
         """Whether a change comes from a page of the gallery: browsers say from which with every change."""
         own = {f"http://{host}" for host in self._hosts}
         return headers.get("origin", "") in own and headers.get("sec-fetch-site", "same-origin") == "same-origin"
+
+
+def _is(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _query_token(scope: Mapping[str, Any]) -> str:

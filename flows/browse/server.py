@@ -21,7 +21,7 @@ from flows.browse.computed import is_computing
 from flows.browse.connections import BACKLOG, BoundedConnections
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
-from flows.browse.guard import App, Guard, new_token
+from flows.browse.guard import App, Guard, new_secrets
 
 ANSWER_S = 1  # that open requests may take once the server is to end; uvicorn takes whole numbers
 STOP_S = 1.5  # until the server and the labels are left as they are
@@ -40,8 +40,8 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
 
     opened: gets the address to open, which holds the token.
     """
-    gallery, token = Gallery(root, who=who), new_token()
-    guarded = Guard(gallery_app(gallery), token=token, port=port)
+    gallery, known = Gallery(root, who=who), new_secrets()
+    guarded = Guard(gallery_app(gallery), known=known, port=port)
     for sign in (signal.SIGTERM, signal.SIGHUP):  # by a service manager, or as the terminal closes
         if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
             signal.signal(sign, signal.default_int_handler)
@@ -59,7 +59,7 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
     gallery.start()
     try:
         thread.start()
-        opened(f"http://127.0.0.1:{port}/?token={token}")
+        opened(f"http://127.0.0.1:{port}/?token={known.token}")
         with suppress(KeyboardInterrupt):
             ended.wait()
     finally:

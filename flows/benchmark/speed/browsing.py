@@ -21,6 +21,7 @@ import typer
 
 from flows.benchmark.drawn.refinement import publish_drawn
 from flows.benchmark.noise import only_table
+from flows.browse.guard import KEY_HEADER
 from flows.cli.options import Root, Seed
 from flows.cli.result import Result
 from pipeline.browse.pages.identity_table import ORDERS
@@ -219,7 +220,8 @@ def _served(root: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, Ca
             return peak
 
         with httpx.Client(base_url=found[1], timeout=START_S) as client:
-            client.get("/", params={"token": found[2]})
+            place = client.get("/", params={"token": found[2]}).headers["location"]
+            client.headers[KEY_HEADER] = place.partition("#key=")[2]
             yield process, client, memory
     finally:
         process.terminate()

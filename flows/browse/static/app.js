@@ -2,6 +2,7 @@
 
 import { get, h } from "./dom.js";
 import { onChange, showMessage, undoLast } from "./decide.js";
+import { keepKey } from "./change_key.js";
 import { overviewPage } from "./overview.js";
 import { identitiesPage } from "./identities.js";
 import { identityPage } from "./identity.js";
@@ -102,5 +103,6 @@ document.addEventListener("keydown", (event) => {
 onChange(() => shown?.refresh?.());
 window.addEventListener("hashchange", () => show());
 window.addEventListener("unhandledrejection", (event) => showMessage(String(event.reason?.message || event.reason)));
+keepKey();
 show({ focus: false });
 follow();

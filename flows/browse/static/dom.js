@@ -1,5 +1,7 @@
 // Elements, and requests to the gallery's port. Names reach the page as text alone: nothing here parses HTML.
 
+import { keyHeader } from "./change_key.js";
+
 /** An element with properties and children; strings become text. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -62,7 +64,7 @@ export async function getBytes(path) {
 }
 
 export async function post(path, body) {
-  const headers = { "Content-Type": "application/json" };
+  const headers = { "Content-Type": "application/json", ...keyHeader() };
   return answer(await reach(() => fetch(`/api/${path}`, { method: "POST", headers, body: JSON.stringify(body) })));
 }
 

@@ -1,5 +1,6 @@
 // Whose face is in a photo that is dropped on the page. The photo goes to the gallery on this machine and is not kept.
 
+import { keyHeader } from "./change_key.js";
 import { faceImage, fill, h, nameLink, number, Refused } from "./dom.js";
 
 export async function findPage(page) {
@@ -14,7 +15,7 @@ export async function findPage(page) {
     const photo = h("img", { src: shown, alt: "the photo that is looked for", class: "query" });
     fill(results, photo, h("p", { class: "soft" }, "Comparing with all persons … ", h("progress", { "aria-label": "working" })));
     try {
-      const answer = await fetch("/api/find", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+      const answer = await fetch("/api/find", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream", ...keyHeader() } });
       const found = await answer.json();
       if (!answer.ok) throw new Refused(found.error, answer.status);
       fill(results, photo, h("p", {}, `${found.faces} ${found.faces === 1 ? "face" : "faces"} in the photo; the main one is most like:`),

@@ -11,10 +11,11 @@ from flows.browse import gallery as gallery_module
 from flows.browse.endpoints import gallery_app
 from flows.browse.flow import listening
 from flows.browse.gallery import Gallery
-from flows.browse.guard import Guard
+from flows.browse.guard import Guard, Secrets
 from flows.browse.server import server_of
 
-TOKEN = "a-token"
+KNOWN = Secrets("a-token", "a-cookie", "a-key")
+TOKEN = KNOWN.token
 
 
 def wait_until(holds: Callable[[], object], seconds: float = 60.0) -> None:
@@ -45,7 +46,7 @@ def served(gallery: Gallery) -> Iterator[str]:
     """The address at which the gallery is served, without the token."""
     with listening(0) as listener:
         port = listener.getsockname()[1]
-        app = Guard(gallery_app(gallery), token=TOKEN, port=port)
+        app = Guard(gallery_app(gallery), known=KNOWN, port=port)
         server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

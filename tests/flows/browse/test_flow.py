@@ -19,6 +19,7 @@ import pytest
 from flows.browse import endpoints, server
 from flows.browse import gallery as gallery_module
 from flows.browse.flow import ClosedGallery, browse, listening
+from flows.browse.guard import KEY_HEADER
 from flows.cli.console import main
 from pipeline.errors import UserError
 from tests.builders.processes.served_gallery import wait_until
@@ -105,7 +106,7 @@ def test_it_ends_soon_whatever_it_computes_and_whoever_is_connected(tmp_path: Pa
             httpx.Client(base_url=address, timeout=HOUR_S) as client,
             socket.create_connection(("127.0.0.1", int(port))),
         ):
-            client.get("/", params={"token": token})
+            client.headers[KEY_HEADER] = client.get("/", params={"token": token}).headers["location"][len("/#key=") :]
             wait_until(lambda: client.get("/api/state").json()["ready"])
             face = client.get("/api/identity", params={"name": "p01"}).json()["groups"][0]["faces"][0]["face_id"]
             client.post("/api/decide", json={"kind": "unusable", "faces": [face]}, headers={"Origin": address})

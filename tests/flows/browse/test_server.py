@@ -11,17 +11,17 @@ from starlette.testclient import TestClient
 from flows.browse import endpoints
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
-from flows.browse.guard import Guard
+from flows.browse.guard import KEY_HEADER, Guard, new_secrets
 from pipeline.browse.pages.photo_pictures import WholePhoto
 from pipeline.browse.snapshot import REASONS
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
-from tests.builders.processes.served_gallery import TOKEN, started, wait_until
+from tests.builders.processes.served_gallery import KNOWN, TOKEN, started, wait_until
 from tests.builders.tables.drawn_refinement import refined
 
 PORT = 8080
 OWN = f"http://127.0.0.1:{PORT}"
-OF_JSON = {"Origin": OWN, "Content-Type": "application/json"}
+OF_JSON = {"Origin": OWN, KEY_HEADER: KNOWN.key, "Content-Type": "application/json"}
 
 
 class Opened:
@@ -30,9 +30,10 @@ class Opened:
     def __init__(self, gallery: Gallery) -> None:
         self.root = gallery.root
         self.gallery = gallery
-        self.app = Guard(gallery_app(self.gallery), token=TOKEN, port=PORT)
+        self.app = Guard(gallery_app(self.gallery), known=KNOWN, port=PORT)
         self.client = TestClient(self.app, base_url=OWN)
-        assert self.client.get(f"/?token={TOKEN}", follow_redirects=False).status_code == 303
+        to = self.client.get(f"/?token={TOKEN}", follow_redirects=False)
+        assert (to.status_code, to.headers["location"]) == (303, f"/#key={KNOWN.key}")
 
     def get(self, path: str, **query: Any) -> Any:
         answer = self.client.get(f"/api/{path}", params=query)
@@ -40,7 +41,7 @@ class Opened:
         return answer.json()
 
     def post(self, path: str, body: Any, *, status: int = 200, **headers: str) -> Any:
-        answer = self.client.post(f"/api/{path}", json=body, headers={"Origin": OWN, **headers})
+        answer = self.client.post(f"/api/{path}", json=body, headers={**OF_JSON, **headers})
         assert answer.status_code == status, answer.text
         return answer.json() if answer.headers["content-type"] == "application/json" else answer.text
 
@@ -65,11 +66,15 @@ def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> No
         stranger = TestClient(opened.app, base_url=headers.pop("base", OWN))
         return stranger.get(path, headers=headers).status_code
 
-    good = f"refinery_browse_{PORT}={TOKEN}"
+    good = f"refinery_browse_{PORT}={KNOWN.cookie}"
     assert status(cookie=good) == 200
     for foreign in ('a={"x": 1}', "flag", "a@b=1", 'b="', "=; ;"):  # browsers send those of every local program, too
         assert status(cookie=f"{foreign}; {good}; {foreign}") == 200
-    assert status() == status(cookie=f"refinery_browse_{PORT}=wrong") == status(cookie="refinery_browse_8081=a-token")
+    assert status() == status(cookie=f"refinery_browse_{PORT}=wrong") == status(cookie="refinery_browse_8081=a-cookie")
+    assert status(cookie=f"refinery_browse_{PORT}={TOKEN}") == 401
+    assert (
+        status(f"/?token={KNOWN.cookie}", cookie=good) == 401
+    )  # the cookie, which other servers here get, opens nothing
     assert status() == status("/") == status("/static/app.js") == status("/?token=wrong") == 401
     link = {"identity": '../<"é#'}
     elsewhere = TestClient(opened.app, base_url=OWN).get("/open", params=link)
@@ -82,15 +87,20 @@ def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> No
     body = {"kind": "merge", "name": "p01", "other": "p02"}
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         opened.post("decide", body, status=403, **headers)
-    assert opened.client.post("/api/decide", json=body).status_code == 403  # no Origin: no browser's change
+    for key in ("", TOKEN, KNOWN.cookie, "wrong"):  # who has the cookie alone only reads
+        refused = opened.post("decide", body, status=403, **{KEY_HEADER: key})
+        assert "printed again" in refused["error"]
+    without_origin = {KEY_HEADER: KNOWN.key}  # of no browser
+    assert opened.client.post("/api/decide", json=body, headers=without_origin).status_code == 403
     cookie = TestClient(opened.app, base_url=OWN).get(f"/?token={TOKEN}", follow_redirects=False).headers["set-cookie"]
     assert "HttpOnly" in cookie
+    assert len({*new_secrets(), *new_secrets()}) == 6
     assert "SameSite=Strict" in cookie
 
 
 def test_a_browser_leaves_port_80_out_of_an_address(opened: Opened) -> None:
     for port, status in ((80, 303), (PORT, 400)):
-        stranger = TestClient(Guard(gallery_app(opened.gallery), token=TOKEN, port=port), base_url="http://127.0.0.1")
+        stranger = TestClient(Guard(gallery_app(opened.gallery), known=KNOWN, port=port), base_url="http://127.0.0.1")
         assert stranger.get(f"/?token={TOKEN}", follow_redirects=False).status_code == status
 
 
