@@ -95,6 +95,8 @@ class Gallery:
 
         For a gallery that has ended: by the files, as a decision that was just being recorded may be among them.
         """
+        if self._deciding.locked():  # one is being recorded still; further ones are refused
+            return True
         try:
             return self.is_pending or list(latest(self.root).ledger) != ledger_files(self.root)
         except UserError:

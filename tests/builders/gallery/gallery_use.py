@@ -54,6 +54,15 @@ def decide_about_a_photo_by_key(pages: Pages, face: str, other: str) -> None:
     pages.close_messages()
 
 
+def decide_without_key(pages: Pages) -> None:
+    """On the page of a photo, where the browser has the cookie alone, as another server that got it."""
+    pages.page.evaluate("localStorage.clear()")
+    pages.page.reload()
+    pages.page.wait_for_selector("text=Keep")
+    pages.page.keyboard.press("k")
+    pages.page.wait_for_selector(".toast:last-child:has-text('printed again')")
+
+
 def use_map_by_key(pages: Pages) -> str:
     """Persons are chosen one by one and by what is on the screen; two are decided about. Gives the current person."""
     page, persons = pages.page, len(pages.gallery.loaded().snapshot.photos.persons)

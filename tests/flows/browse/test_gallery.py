@@ -41,6 +41,8 @@ def test_answers_that_no_decision_of_this_gallery_made_are_missed_at_its_end(tmp
     gallery = Gallery(str(root), who="ann")
     gallery._load_if_changed()
     assert gallery.lacks_answers() is False
+    with gallery._deciding:
+        assert gallery.lacks_answers() is True
     row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
     decision = Decision("unusable", (snapshot.photos.face_id(row),))
     record(snapshot, decision, who="ann")  # as where it ends before the decision is counted
