@@ -74,7 +74,7 @@ def hold_keys_and_press_two(pages: Pages, face: str) -> None:
     page.on("request", note)
     pages.open(f"photo/{face}", "text=Keep")
     page.keyboard.press("Control+K")
-    for key, word in (("U", "Unusable"), ("K", "Kept"), ("Z", "Undone")):
+    for key, word in (("K", "Kept"), ("U", "Unusable"), ("Z", "Undone")):
         for _ in range(3):
             page.keyboard.down(key)
         page.keyboard.up(key)
