@@ -4,6 +4,7 @@ import { changed, count, faceImage, fill, get, h, nameLink, number, photoAddress
 import { askName } from "./ask_name.js";
 import { ask, decide } from "./decide.js";
 import { commandKey, press } from "./keys.js";
+import { newest } from "./newest.js";
 
 const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, C marks its cluster, Enter opens.";
 
@@ -18,11 +19,12 @@ export async function identityPage(page, name) {
 class Wall {
   constructor(page, name) {
     Object.assign(this, { page, name, marked: new Set(), anchor: null, at: null, offsets: [0] });
+    this.read = newest(() => get("identity", { name, offset: this.offsets.at(-1) }));
   }
 
   async load() {
     const focused = document.activeElement?.dataset?.face;
-    const view = await get("identity", { name: this.name, offset: this.offsets.at(-1) });
+    const view = await this.read();
     if (!changed(this, view)) return;
     this.view = view;
     this.faces = this.view.groups.flatMap((g) => g.faces.map((f) => f.face_id));

@@ -5,6 +5,7 @@ import { askName } from "./ask_name.js";
 import { ask, decide, undo } from "./decide.js";
 import { eventItem } from "./history.js";
 import { commandKey, press } from "./keys.js";
+import { newest } from "./newest.js";
 
 const VERDICTS = { yes: "right", no: "wrong", unsure: "waits for people" };
 const NOT_ASKED = new Set(["erased", "unreadable", "no_face", "hub"]);
@@ -13,8 +14,9 @@ const TWO_PERSONS = new Set(["mixed", "merge", "overlap", "hub"]); // of all oth
 
 export async function photoPage(page, face) {
   let view, near = null, whole = null;
+  const read = newest(() => get("photo", { face }));
   const load = async () => {
-    view = await get("photo", { face });
+    view = await read();
     if (changed(page, view)) draw();
   };
   const draw = () => fill(page,

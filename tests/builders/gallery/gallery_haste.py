@@ -101,6 +101,19 @@ def hold_keys_and_press_two(pages: Pages, face: str) -> None:
     page.remove_listener("request", note)
 
 
+def answer_late(pages: Pages) -> None:
+    """Of two requests on their way, the answer to the newest one is taken, though the other one is answered last."""
+    taken = pages.page.evaluate("""async () => {
+        const { newest } = await import("/static/newest.js"), answer = [];
+        const read = newest(() => new Promise((resolve) => answer.push(resolve)));
+        const both = [read(), read()];
+        answer[1]("new");
+        answer[0]("old");
+        return Promise.all(both);
+    }""")
+    assert taken == ["new", "new"]
+
+
 def open_what_is_no_page(pages: Pages) -> None:
     for word in ("constructor", "toString/a", "__proto__", "nothing"):
         pages.open(word, f"text=#/{word}")

@@ -223,6 +223,7 @@ def test_what_is_done_in_haste_is_what_was_meant_and_odd_names_and_addresses_do_
     face, name, _ = outlier_of(pages)
     gallery_haste.confirm_a_name_at_once(pages, name)
     gallery_haste.hold_keys_and_press_two(pages, face)
+    gallery_haste.answer_late(pages)
     gallery_haste.open_what_is_no_page(pages)
     gallery_haste.lose_an_answer(pages)
     gallery_haste.look_at_scores_and_an_empty_part(pages, face)
