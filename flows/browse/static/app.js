@@ -1,6 +1,7 @@
 // The router: which page the part of the address after # shows. Each page is a function that fills an element.
 
-import { get, h } from "./dom.js";
+import { fill, get, h } from "./dom.js";
+import { commandKey, press } from "./keys.js";
 import { onChange, showMessage, undoLast } from "./decide.js";
 import { keepKey } from "./change_key.js";
 import { overviewPage } from "./overview.js";
@@ -12,8 +13,8 @@ import { findPage } from "./find.js";
 import { annotatorPage, reviewPage } from "./review.js";
 import { historyPage } from "./history.js";
 
-const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, map: mapPage, history: historyPage, find: findPage, review: reviewPage, annotator: annotatorPage };
-const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", map: "Map", history: "History", find: "Find", review: "Review", annotator: "Annotator" };
+const PAGES = { missing: missingPage, "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, map: mapPage, history: historyPage, find: findPage, review: reviewPage, annotator: annotatorPage };
+const TITLES = { missing: "No such page", "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", map: "Map", history: "History", find: "Find", review: "Review", annotator: "Annotator" };
 const PART_OF = { annotator: "review" }; // pages that the links at the top do not name
 const STATE_MS = 1500, WAIT_MS = 700;
 const main = document.getElementById("main");
@@ -26,7 +27,11 @@ function place() {
   try {
     word = decodeURIComponent(word);
   } catch { /* an address that somebody typed: it names nothing, and the page says so */ }
-  return { name: name in PAGES ? name : "", word };
+  return { name: Object.hasOwn(PAGES, name) ? name : "missing", word };
+}
+
+function missingPage(page) {
+  fill(page, h("h1", {}, "There is no such page"), h("p", {}, `The address ends with ${location.hash}, which names no page: choose one above.`));
 }
 
 async function show({ focus = true } = {}) {
@@ -40,11 +45,11 @@ async function show({ focus = true } = {}) {
   const page = h("div", { class: `page ${name || "overview"}` }, h("p", { class: "soft" }, "Loading …"));
   main.replaceChildren(page);
   const mine = (shown = { page });
-  await fill(mine, name, word);
+  await make(mine, name, word);
   if (focus && shown === mine) main.focus({ preventScroll: true });
 }
 
-async function fill(mine, name, word) {
+async function make(mine, name, word) {
   try {
     const made = await PAGES[name](mine.page, word);
     if (shown !== mine) return made?.leave?.();
@@ -53,7 +58,7 @@ async function fill(mine, name, word) {
     if (shown !== mine) return;
     if (error.status === 202) {
       wait(mine.page, error);
-      setTimeout(() => shown === mine && fill(mine, name, word), WAIT_MS);
+      setTimeout(() => shown === mine && make(mine, name, word), WAIT_MS);
       return;
     }
     mine.page.replaceChildren(h("p", { class: "error", role: "alert" }, error.message));
@@ -91,14 +96,11 @@ async function follow() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
-  if (event.key === "z") undoLast();
-  else if (event.key === "/" && shown?.search) shown.search();
-  else if (event.key === "/") {
+  const search = shown?.search ?? (() => {
     location.hash = "#/identities";
     setTimeout(() => document.getElementById("query")?.focus(), 50);
-  } else return;
-  event.preventDefault();
+  });
+  press(event, { z: undoLast, "/": search }[commandKey(event, "input:not([type=checkbox]), textarea, select, dialog")]);
 });
 onChange(() => shown?.refresh?.());
 window.addEventListener("hashchange", () => show());

@@ -1,16 +1,32 @@
-// Decisions: sent to the gallery, and what they changed, with a way back. Dialogs for those that need a name.
+// Decisions: sent to the gallery one at a time, and what they changed, with a way back.
 
-import { get, h, post, count } from "./dom.js";
+import { h, post, count } from "./dom.js";
 
 const listeners = [];
 const done = []; // ids of the decisions made on this page, the last one last
 const SHOWN_MS = 12000;
+let running = null; // the promise of the decision or undo that is on its way, with what the page then shows
 
 export const onChange = (listener) => listeners.push(listener);
 
-/** Send a decision; returns whether it was taken. */
+/** Send a decision; returns whether it was taken. While another one is on its way nobody can know what it is about. */
 export async function decide(body) {
-  return send("decide", body, words[body.kind] || body.kind);
+  if (running) {
+    showMessage("The decision before is not noted yet: decide again once it is.");
+    return false;
+  }
+  return alone(() => send("decide", body, words[body.kind] || body.kind));
+}
+
+/** Do this while nothing else is on its way. */
+async function alone(run) {
+  while (running) await running;
+  running = run();
+  try {
+    return await running;
+  } finally {
+    running = null;
+  }
 }
 
 /** Let annotators judge photos in the next round; returns whether that was noted. */
@@ -25,18 +41,20 @@ export async function ask(faces) {
   }
 }
 
-/** Withdraw a decision; returns whether that was done. */
+/** Withdraw a decision, after what is on its way; returns whether that was done. */
 export async function undo(id) {
-  const at = done.indexOf(id);
-  if (at >= 0) done.splice(at, 1); // at once, so that the next Z is about the decision before
-  const undone = await send("undo", { answer_id: id }, "Undone");
-  if (!undone && at >= 0) done.splice(at, 0, id);
-  return undone;
+  return alone(() => withdraw(id));
 }
 
-export function undoLast() {
-  const id = done.at(-1);
-  id ? undo(id) : showMessage("There is no decision of this page to undo: see History.");
+/** Withdraw the last decision, which may be on its way still. */
+export async function undoLast() {
+  return alone(async () => (done.length ? withdraw(done.at(-1)) : showMessage("There is no decision of this page to undo: see History.")));
+}
+
+async function withdraw(id) {
+  const undone = await send("undo", { answer_id: id }, "Undone"), at = done.indexOf(id);
+  if (undone && at >= 0) done.splice(at, 1);
+  return undone;
 }
 
 const words = { keep: "Kept", remove: "Removed", unusable: "Unusable", move: "Moved", merge: "Merged",
@@ -46,8 +64,8 @@ async function send(path, body, title) {
   try {
     const outcome = await post(path, body);
     if (path === "decide") done.push(outcome.answer_id);
+    for (const listener of listeners) await Promise.resolve(listener()).catch((error) => showMessage(error.message)); // it is taken all the same
     showMessage([title, ...sentences(outcome)].join(". ") + ".", path === "decide" ? outcome.answer_id : "");
-    for (const listener of listeners) await listener();
     return true;
   } catch (error) {
     showMessage(error.message);
@@ -74,36 +92,4 @@ export function showMessage(text, id = "") {
   box.append(toast);
   while (box.children.length > 3) box.firstChild.remove();
   setTimeout(close, SHOWN_MS);
-}
-
-/** Ask for an identity by part of its name; the promise gives its name, or null.
- *  proposed: gives names that are offered first; later: a promise, after which it may give more. */
-export function askName(title, proposed, later) {
-  return new Promise((resolve) => {
-    const list = h("ul", { class: "choices" });
-    const input = h("input", { type: "search", id: "ask-name", autocomplete: "off", spellcheck: "false" });
-    const finish = (name) => { dialog.close(); dialog.remove(); resolve(name); };
-    const choice = (name, note) => h("li", {}, h("button", { type: "button", onclick: () => finish(name) }, name, note && h("small", {}, ` ${note}`)));
-    const fill = (rows) => list.replaceChildren(...rows);
-    const offer = async () => {
-      const query = input.value.trim();
-      if (!query) return fill(proposed().map((p) => choice(p.name, p.note)));
-      const page = await get("identities", { query, order: "name", limit: 12 });
-      if (input.value.trim() === query) fill(page.rows.map((r) => choice(r.name, `${count(r.kept)} photos kept`)));
-    };
-    input.addEventListener("input", offer);
-    input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") { event.preventDefault(); list.querySelector("button")?.click(); }
-      if (event.key === "ArrowDown") { event.preventDefault(); list.querySelector("button")?.focus(); }
-    });
-    const dialog = h("dialog", { "aria-labelledby": "ask-title" }, h("h2", { id: "ask-title" }, title),
-      h("label", { for: "ask-name" }, "Part of the name"), input, list,
-      h("button", { type: "button", class: "quiet", onclick: () => finish(null) }, "Cancel (Esc)"));
-    dialog.addEventListener("cancel", (event) => { event.preventDefault(); finish(null); });
-    document.body.append(dialog);
-    dialog.showModal();
-    input.focus();
-    offer();
-    later?.then(() => dialog.isConnected && offer());
-  });
 }

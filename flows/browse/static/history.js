@@ -2,14 +2,16 @@
 
 import { changed, count, faceImage, fill, get, h, nameLink, photoAddress } from "./dom.js";
 import { undo } from "./decide.js";
+import { newest } from "./newest.js";
 
 const PAGE = 50;
 
 /** who: of this person or list alone; "": of everybody. */
 export async function historyPage(page, who) {
   let offset = 0;
+  const read = newest(() => get("history", { offset, limit: PAGE, who }));
   const load = async () => {
-    const past = await get("history", { offset, limit: PAGE, who });
+    const past = await read();
     if (!changed(page, past)) return;
     const turn = (to) => () => { offset = to; load(); };
     fill(page, h("h1", {}, "History"),

@@ -2,7 +2,7 @@
 
 import { count, get, h, identityAddress, number } from "./dom.js";
 
-const ROW_PX = 48, PAGE_ROWS = 200, SPARE_ROWS = 10;
+const ROW_PX = 48, PAGE_ROWS = 200, SPARE_ROWS = 10, RETRY_MS = 1500;
 const kept = { order: "removed", query: "", top: 0 }; // what the list showed when it was left
 
 const FIGURES = {
@@ -29,20 +29,32 @@ export async function identitiesPage(page) {
       h("label", {}, "Name contains (/)", query), h("label", {}, "Order", order), total), view);
 
   let rows = new Map(), number = 0, run = 0, isNew = true; // isNew: whether the rows are those of the last search
+  let said = "", isReady = false; // why the last request failed; whether the page is on the screen
   const pages = new Map();
   async function load(at) {
     if (!pages.has(at)) pages.set(at, get("identities", { order: order.value, query: query.value.trim(), offset: at * PAGE_ROWS, limit: PAGE_ROWS }));
-    const mine = run, answer = await pages.get(at);
-    if (mine !== run) return;
+    const mine = run, asked = pages.get(at), answer = await asked.catch((error) => failed(error, at, asked));
+    if (mine !== run || !answer) return;
     if (!isNew) rows = new Map(); // the former ones stay until then, and with them the focus
     isNew = true;
     answer.rows.forEach((row, i) => rows.set(answer.offset + i, row));
-    if (answer.total !== number || at === 0) {
+    if (answer.total !== number || at === 0 || said) {
+      said = "";
       number = answer.total;
       filler.style.height = `${number * ROW_PX}px`;
-      total.textContent = `${count(number)} identities`;
+      total.textContent = `${count(number)} ${number === 1 ? "identity" : "identities"}`;
     }
     draw();
+  }
+  /** Say why a part of the list did not come, and ask for it again unless it was refused; a page's first one is its error. */
+  function failed(error, at, asked) {
+    if (!isReady) throw error;
+    if (pages.get(at) !== asked) return;
+    pages.delete(at);
+    total.textContent = said = error.message;
+    if (error.status >= 400 && error.status < 500) return;
+    const mine = run;
+    setTimeout(() => view.isConnected && mine === run && load(at), RETRY_MS);
   }
   function draw() {
     const first = Math.max(0, Math.floor(view.scrollTop / ROW_PX) - SPARE_ROWS);
@@ -93,5 +105,6 @@ export async function identitiesPage(page) {
   const resized = new ResizeObserver(draw);
   resized.observe(view);
   await again({ top: kept.top });
+  isReady = true;
   return { refresh: () => again({ top: view.scrollTop }), leave: () => resized.disconnect() };
 }

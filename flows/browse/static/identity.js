@@ -1,7 +1,10 @@
 // One identity: its faces as a wall, by fate and cluster, with the names that look like it beside it.
 
 import { changed, count, faceImage, fill, get, h, nameLink, number, photoAddress } from "./dom.js";
-import { ask, askName, decide } from "./decide.js";
+import { askName } from "./ask_name.js";
+import { ask, decide } from "./decide.js";
+import { commandKey, press } from "./keys.js";
+import { newest } from "./newest.js";
 
 const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, C marks its cluster, Enter opens.";
 
@@ -16,11 +19,12 @@ export async function identityPage(page, name) {
 class Wall {
   constructor(page, name) {
     Object.assign(this, { page, name, marked: new Set(), anchor: null, at: null, offsets: [0] });
+    this.read = newest(() => get("identity", { name, offset: this.offsets.at(-1) }));
   }
 
   async load() {
     const focused = document.activeElement?.dataset?.face;
-    const view = await get("identity", { name: this.name, offset: this.offsets.at(-1) });
+    const view = await this.read();
     if (!changed(this, view)) return;
     this.view = view;
     this.faces = this.view.groups.flatMap((g) => g.faces.map((f) => f.face_id));
@@ -187,19 +191,14 @@ class Wall {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    const key = commandKey(event);
     const keys = { k: () => this.act("keep"), r: () => this.act("remove"), u: () => this.act("unusable"), m: () => this.move(),
       s: () => this.act("split"), a: () => this.ask(), g: () => this.pair("merge"), n: () => this.pair("separate"),
       j: () => this.isSplit() && decide({ kind: "unsplit", name: this.name }), Escape: () => this.clear() };
     const cell = event.target.closest?.(".face");
     if (cell) Object.assign(keys, { " ": () => this.click(cell.dataset.face, event), Enter: () => this.open(cell.dataset.face),
       c: () => this.markAll(this.view.groups.find((g) => g.faces.some((f) => f.face_id === cell.dataset.face))) });
-    const run = keys[event.key];
-    if (run) {
-      event.preventDefault();
-      return run();
-    }
-    if (cell && event.key.startsWith("Arrow")) {
+    if (!press(event, keys[key]) && cell && key.startsWith("Arrow")) {
       event.preventDefault();
       this.step(cell, event);
     }

@@ -3,6 +3,7 @@
 import { count, fill, get, getBytes, h, identityAddress } from "./dom.js";
 import { ChosenList, Persons } from "./map_list.js";
 import { MapCanvas, MARKS } from "./map_canvas.js";
+import { commandKey, press } from "./keys.js";
 
 const PAN_PX = 60, ZOOM = 1.4, NEAREST = 10, TYPING_MS = 150;
 const HELP = "Map of all persons. Arrows go to the next person, Shift and arrows move the map, plus and minus zoom, 0 shows all. " +
@@ -202,16 +203,14 @@ class MapPage {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
-    const onMap = event.target === this.element;
-    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const everywhere = { e: () => this.addNearest(), v: () => this.addInView(), l: () => this.toggleLasso(), 0: () => this.map.whole(),
-      "+": () => this.map.zoom(ZOOM), "=": () => this.map.zoom(ZOOM), "-": () => this.map.zoom(1 / ZOOM) };
+    const key = commandKey(event, "input:not([type=checkbox]), textarea, select, dialog"), onMap = event.target === this.element;
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
+    const zoom = { "+": ZOOM, "=": ZOOM, "-": 1 / ZOOM }[key];
+    const everywhere = { e: () => this.addNearest(), v: () => this.addInView(), l: () => this.toggleLasso(), 0: () => this.map.whole() };
     const there = { " ": () => this.map.at >= 0 && this.toggle(this.map.at), Enter: () => this.map.at >= 0 && this.open() };
     if (onMap && arrows) event.shiftKey ? this.map.pan(-PAN_PX * arrows[0], -PAN_PX * arrows[1]) : this.at(this.map.step(...arrows));
-    else if (onMap && there[event.key]) there[event.key]();
-    else if (everywhere[event.key]) everywhere[event.key]();
-    else if (!this.list.key(event.key)) return;
+    else if (zoom) this.map.zoom(zoom);
+    else return press(event, (onMap && there[key]) || everywhere[key] || this.list.keys()[key]);
     event.preventDefault();
   }
 }

@@ -1,6 +1,7 @@
 // The canvas of the map: points are stamped into pixels, so 100,000 of them are drawn in a few milliseconds.
 
 const MIN_SCALE = 0.5, MAX_SCALE = 2000; // of the whole map's size
+const EDGE_PX = 36; // as near to the edge a point may be drawn in part, or not at all
 export const MARKS = [ // by their bits: what is suspicious, its shape and its colour
   { name: "twin", shape: "▲", colour: "--kept" }, { name: "two_persons", shape: "■", colour: "--relabelled" }, { name: "removed", shape: "✚", colour: "--removed" },
 ];
@@ -51,7 +52,8 @@ export class MapCanvas {
   }
 
   pan(dx, dy) {
-    this.centre = [this.centre[0] - (dx * this.ratio) / this.unit, this.centre[1] - (dy * this.ratio) / this.unit].map((c) => Math.min(1.5, Math.max(-1.5, c)));
+    this.centre = [this.centre[0] - (dx * this.ratio) / this.unit, this.centre[1] - (dy * this.ratio) / this.unit];
+    this.keepInSight();
     this.draw();
   }
 
@@ -63,7 +65,20 @@ export class MapCanvas {
       const after = this.toPlace(...point);
       this.centre = [this.centre[0] + before[0] - after[0], this.centre[1] + before[1] - after[1]];
     }
+    this.keepInSight();
     this.draw();
+  }
+
+  /** Move the view by the little that brings a point into it where there is none: nobody finds a way out of an empty part. */
+  keepInSight() {
+    const edge = EDGE_PX * this.ratio, beyond = (d, half) => Math.sign(d) * Math.max(0, Math.abs(d) - Math.max(0, half - edge) / this.unit);
+    let least = Infinity, move = [0, 0];
+    for (let i = 0; i < this.n; i++) {
+      const dx = beyond(this.x[i] - this.centre[0], this.canvas.width / 2), dy = beyond(this.y[i] - this.centre[1], this.canvas.height / 2), cost = dx * dx + dy * dy;
+      if (cost < least) [least, move] = [cost, [dx, dy]];
+      if (!cost) return;
+    }
+    this.centre = [this.centre[0] + move[0], this.centre[1] + move[1]];
   }
 
   whole() {

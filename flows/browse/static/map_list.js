@@ -96,9 +96,8 @@ export class ChosenList {
     this.onChange();
   }
 
-  key(key) {
-    const run = { g: () => this.merge(), n: () => this.separate(), a: () => this.ask(), Escape: () => this.clear() }[key];
-    run?.();
-    return Boolean(run);
+  /** What the keys do on the list. */
+  keys() {
+    return { g: () => this.merge(), n: () => this.separate(), a: () => this.ask(), Escape: () => this.clear() };
   }
 }

@@ -1,16 +1,22 @@
 // One photo: the original with every face, its scores beside the thresholds, its findings and decisions in order.
 
-import { changed, faceImage, fill, get, h, identityAddress, nameLink, number, svg } from "./dom.js";
-import { ask, askName, decide, undo } from "./decide.js";
+import { changed, faceImage, fill, get, h, identityAddress, nameLink, number, photoAddress, svg } from "./dom.js";
+import { askName } from "./ask_name.js";
+import { ask, decide, undo } from "./decide.js";
 import { eventItem } from "./history.js";
+import { commandKey, press } from "./keys.js";
+import { newest } from "./newest.js";
 
 const VERDICTS = { yes: "right", no: "wrong", unsure: "waits for people" };
 const NOT_ASKED = new Set(["erased", "unreadable", "no_face", "hub"]);
+const TWO_PHOTOS = new Set(["split", "duplicate", "conflict"]); // kinds of findings whose both sides are photos
+const TWO_PERSONS = new Set(["mixed", "merge", "overlap", "hub"]); // of all others the subject alone is a photo
 
 export async function photoPage(page, face) {
   let view, near = null, whole = null;
+  const read = newest(() => get("photo", { face }));
   const load = async () => {
-    view = await get("photo", { face });
+    view = await read();
     if (changed(page, view)) draw();
   };
   const draw = () => fill(page,
@@ -42,7 +48,10 @@ export async function photoPage(page, face) {
     h("p", { class: "soft" }, [f.score !== null && `score ${number(f.score)}`, f.probability !== null && `probability ${number(f.probability, 2)}`, f.evidence].filter(Boolean).join(" · ")),
     !NOT_ASKED.has(f.kind) && h("p", { class: "pair" }, ["yes", "no"].map((verdict) => h("button", { type: "button", disabled: f.verdict === verdict && f.who !== "policy",
       onclick: () => decide({ kind: "finding", finding: f.finding_id, verdict }) }, verdict === "yes" ? "It is right" : "It is wrong"))));
-  const sides = (f) => [f.subject, f.object].filter((s) => s && s !== face).map((s) => [" ", f.kind === "overlap" && s === f.object ? `${s} of a test set` : /^[0-9a-f]{20}$/.test(s) ? h("a", { href: `#/photo/${s}` }, "the other photo") : nameLink(s)]);
+  const photoSide = (id) => id && id !== face && [" ", h("a", { href: photoAddress(id) }, "the other photo")];
+  const nameSide = (name) => name && [" ", nameLink(name)];
+  const sides = (f) => [TWO_PERSONS.has(f.kind) ? nameSide(f.subject) : photoSide(f.subject),
+    TWO_PHOTOS.has(f.kind) ? photoSide(f.object) : f.kind === "overlap" ? ` ${f.object} of a test set` : nameSide(f.object)];
   const events = () => h("section", {}, h("h2", {}, "Decisions"), view.events.length ? h("ol", { class: "events" }, view.events.map((e) => eventItem(e, () => undo(e.answer_id)))) : h("p", { class: "soft" }, "Nobody decided about this photo."));
   const scores = () => {
     const box = h("section", {}, h("h2", {}, "Scores and thresholds"));
@@ -53,9 +62,8 @@ export async function photoPage(page, face) {
   };
   await load();
   const onKey = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
-    const run = { k: () => act("keep"), r: () => act("remove"), u: () => act("unusable"), m: move, a: () => ask([face]), Escape: () => { if (view.claimed) location.hash = identityAddress(view.claimed); } }[event.key];
-    if (run) { event.preventDefault(); run(); }
+    const keys = { k: () => act("keep"), r: () => act("remove"), u: () => act("unusable"), m: move, a: () => ask([face]), Escape: () => { if (view.claimed) location.hash = identityAddress(view.claimed); } };
+    press(event, keys[commandKey(event)]);
   };
   document.addEventListener("keydown", onKey);
   return { refresh: load, leave: () => document.removeEventListener("keydown", onKey) };
@@ -78,10 +86,13 @@ function scoreChart(view, near) {
   const points = [{ name: `its identity ${view.claimed ?? ""}`, link: view.claimed, score: view.score, own: true },
     ...(near ?? []).filter((p) => p.identity !== view.claimed).map((p) => ({ name: p.name, link: p.name, score: p.score }))].filter((p) => p.score !== null);
   const values = [...points.map((p) => p.score), ...view.thresholds.map((t) => t.value), view.genuine_mean, 0];
-  const low = Math.min(...values) - 0.5, high = Math.max(...values) + 0.5, width = 600;
+  const low = Math.min(...values) - 0.5, width = 600, label = 130; // pixels that the name of a threshold takes
+  // every name stands to the right of its line, above those of higher thresholds, so the last one needs room there
+  const last = Math.max(low, ...view.thresholds.map((t) => t.value));
+  const high = Math.max(...values.map((v) => v + 0.5), low + ((last - low) * (width - 20)) / (width - 20 - label));
   const x = (v) => 10 + ((v - low) / (high - low)) * (width - 20);
   const marks = view.thresholds.map((t, i) => svg("g", {}, svg("line", { x1: x(t.value), x2: x(t.value), y1: 20 + 14 * i, y2: 104, class: "threshold" }),
-    svg("text", { x: x(t.value) + (x(t.value) > width - 130 ? -4 : 4), y: 26 + 14 * i, "text-anchor": x(t.value) > width - 130 ? "end" : "start" }, `${t.name} ${number(t.value)}`)));
+    svg("text", { x: x(t.value) + 4, y: 26 + 14 * i }, `${t.name} ${number(t.value)}`)));
   const dots = points.map((p) => p.own ? svg("path", { d: `M${x(p.score)} 88 l8 10 l-8 10 l-8 -10 z`, class: "own" }) : svg("circle", { cx: x(p.score), cy: 98, r: 5, class: "other" }));
   const drawing = svg("svg", { viewBox: `0 0 ${width} 130`, role: "img", class: "scores", "aria-label": "Scores on a line, with the thresholds; the table below has the numbers" },
     svg("line", { x1: 10, x2: width - 10, y1: 98, y2: 98, class: "axis" }), marks, dots,
@@ -89,6 +100,6 @@ function scoreChart(view, near) {
     svg("text", { x: width / 2, y: 126, "text-anchor": "middle" }, "◆ its identity   ● other persons"));
   const rows = points.map((p) => h("tr", {}, h("th", { scope: "row" }, p.own ? "◆ " : "● ", p.link ? nameLink(p.link) : p.name), h("td", { class: "n" }, number(p.score, 2))));
   const limits = view.thresholds.map((t) => h("li", {}, h("strong", {}, `${t.name} ${number(t.value, 2)}`), `: ${t.decides}`));
-  return [drawing, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "score with"), h("th", { scope: "col", class: "n" }, "score"))), h("tbody", {}, rows)),
+  return [drawing, h("table", { class: "with" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "score with"), h("th", { scope: "col", class: "n" }, "score"))), h("tbody", {}, rows)),
     near === null ? h("p", { class: "soft" }, "Comparing with all persons …") : null, h("ul", { class: "soft limits" }, limits)].filter(Boolean);
 }

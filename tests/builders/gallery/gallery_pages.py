@@ -25,6 +25,20 @@ class Pages:
         self.page.goto(f"{self.base}/#/{place}")
         self.page.wait_for_selector(wait_for)
 
+    def places(self, face: str, name: str) -> dict[str, str]:
+        """The address of every page, and what is there once it is drawn."""
+        return {
+            "": ".flow rect",
+            "identities": ".row a",
+            f"identity/{name}": ".near a",
+            f"photo/{face}": ".scores .other >> nth=0",
+            "map": ".chosen .marked",
+            "find": "#photo",
+            "review": "h2:has-text('Annotators')",
+            "annotator/ann": "table",
+            "history": ".events li",
+        }
+
     def said(self, *words: str) -> None:
         """Wait for the message of a decision that says all this."""
         self.page.wait_for_selector(f".toast:last-child:has-text('{words[0]}')")
@@ -68,6 +82,16 @@ class Pages:
         return found + ([f"{width} pixels wide where 390 are there"] if width > 390 else [])
 
 
+def outlier_of(pages: Pages) -> tuple[str, str, list[str]]:
+    """A photo that was removed as an outlier, its claimed identity, and the other identities."""
+    snapshot = pages.gallery.loaded().snapshot
+    row = next(i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier")
+    names = snapshot.photos.names
+    name = names[snapshot.photos.claimed[row]]
+    others = [n for n in names[: snapshot.photos.claimed_names] if n != name]
+    return snapshot.photos.face_id(row), name, others
+
+
 def _serious(results: Any) -> list[str]:
     return [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
@@ -79,19 +103,8 @@ def _serious(results: Any) -> list[str]:
 
 def faults_of_pages(pages: Pages, face: str, name: str) -> dict[str, list[str]]:
     """The faults of every page that has some, and of a dialog."""
-    places = {
-        "": ".flow rect",
-        "identities": ".row a",
-        f"identity/{name}": ".near a",
-        f"photo/{face}": ".scores .other >> nth=0",
-        "map": ".chosen .marked",
-        "find": "#photo",
-        "review": "h2:has-text('Annotators')",
-        "annotator/ann": "table",
-        "history": ".events li",
-    }
     faults = {}
-    for place, wait_for in places.items():
+    for place, wait_for in pages.places(face, name).items():
         pages.page.goto(f"{pages.base}/#/{place}")
         pages.page.wait_for_selector(wait_for, state="attached")
         faults[place] = pages.faults()

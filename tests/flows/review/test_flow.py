@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
 @pytest.fixture(scope="module")
 def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     out = tmp_path_factory.mktemp("review")
-    draw_world(out / "world", people=16, photos=200, seed=11)
+    draw_world(out / "world", people=16, photos=200, seed=21)
     root = str(out / "root")
     refine.fn(root, ["image-folder", str(out / "world/photos")], test_set=[str(out / "world/test")], **MODELS)
     return Drawn(out / "world", root)
@@ -146,9 +146,9 @@ def test_answers_of_people_improve_the_labels(
         )
     clicked = {r["answer_id"] for r in ledger.read(drawn.root).to_pylist() if r["knows"]}
     assert len(clicked) == 2, "only in the browser it was said that the person is known"
-    assert after.noise_after < before.noise_after / 2
-    # one more: of a name whose person is another to the machine people rightly say that its own photos are "other"
-    assert after.clean_lost <= before.clean_lost + 1
+    assert before.clean_lost > 3, "the machine alone loses clean photos of this world"
+    assert after.clean_lost <= before.clean_lost / 3
+    assert after.noise_after <= before.noise_after, "of the photos that come back hardly one is wrong"
     assert collected.disputed == 0
     assert review_status.audit_upper is not None
     # far from chance; of twenty questions asked twice three wrong answers halve it

@@ -62,6 +62,16 @@ def wait_for_name(served: Served, run: str, name: str) -> None:
     served.wait(f"it is called {name}", lambda: served.ask("/flow_runs/filter", query), 60)
 
 
+def process_of(served: Served, run: str) -> int:
+    """The number of a run's process, which the server may be told after the run's state."""
+
+    def told() -> str | None:
+        (found,) = served.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
+        return found["infrastructure_pid"]
+
+    return int(served.wait(f"the process of {run} is known", told, 60).rpartition(":")[2])
+
+
 def check_deployments(served: Served, root: Path) -> None:
     """Each deployment is active and has one run at a time; one run at a time uses the GPU."""
     deployments = served.ask("/deployments/filter", {})
@@ -93,13 +103,13 @@ def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: P
         with lock_holder(root, 300):
             killed = served.run_in_state(served.start("review"), "RUNNING")
             served.wait("it waits", lambda: "waiting up to" in served.log.read_text())
-            os.kill(int(killed["infrastructure_pid"].rpartition(":")[2]), signal.SIGKILL)
+            os.kill(process_of(served, killed["id"]), signal.SIGKILL)
             served.run_in_state(killed["id"], "CRASHED")
             served.wait("it is told", lambda: len(errors(served)) == 3, 60)
             assert f"scheduled-review of {root} failed: Process exited with status code" in errors(served)[2]
 
             orphan = served.run_in_state(served.start("review"), "RUNNING")
-            process = int(orphan["infrastructure_pid"].rpartition(":")[2])
+            process = process_of(served, orphan["id"])
             served.run_in_state(served.start("review"), "CANCELLED")
             words = f"a run of the review of {root} was not carried out: an earlier run of it is under way"
             served.wait("it is told", lambda: words in served.log.read_text(), 60)
