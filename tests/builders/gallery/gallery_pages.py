@@ -82,10 +82,10 @@ class Pages:
         return found + ([f"{width} pixels wide where 390 are there"] if width > 390 else [])
 
 
-def outlier_of(pages: Pages) -> tuple[str, str, list[str]]:
-    """A photo that was removed as an outlier, its claimed identity, and the other identities."""
+def outlier_of(pages: Pages, number: int = 0) -> tuple[str, str, list[str]]:
+    """A photo that was removed as an outlier, by number, its claimed identity, and the other identities."""
     snapshot = pages.gallery.loaded().snapshot
-    row = next(i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier")
+    row = [i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier"][number]
     names = snapshot.photos.names
     name = names[snapshot.photos.claimed[row]]
     others = [n for n in names[: snapshot.photos.claimed_names] if n != name]
