@@ -13,6 +13,8 @@ from flows.benchmark.speed.measured_process import PeakMemory, run_in_own_proces
 from flows.benchmark.speed.model_rates import THREADS, Models, bare_rates, rate_of_all_models, step_rates
 from flows.benchmark.speed.varied_photos import (
     NO_NUMBERS,
+    SourceKind,
+    SourcePath,
     TotalPhotos,
     decode_or_none,
     read_photos,
@@ -75,8 +77,8 @@ class RefineRates(Result):
 
 
 def refine(
-    kind: Annotated[str, typer.Argument(metavar="SOURCE", help="image-folder, ms-celeb, record-io or megaface.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Photos to measure with.")],
+    kind: SourceKind,
+    path: SourcePath,
     detector: Detector,
     embedder: Embedder,
     *,

@@ -36,6 +36,6 @@ class BoundedConnections(H11Protocol):
 @cache
 def _say_once() -> None:
     log.warning(
-        "browse: more than %d connections at once: further ones are closed. Which program opens them? It is said once",
+        "browse: more than %d connections at once: another program opens them; further ones are closed",
         MAX_CONNECTIONS,
     )

@@ -12,7 +12,7 @@ import typer
 from flows.benchmark.host.stages import CORES, Feeding, feed
 from flows.benchmark.host.steps import Steps, step_times
 from flows.benchmark.speed.measured_process import run_in_own_process
-from flows.benchmark.speed.varied_photos import write_scaled_photos
+from flows.benchmark.speed.varied_photos import SourceKind, SourcePath, write_scaled_photos
 from flows.cli.options import StepSample
 from flows.cli.result import Result, text_table
 from pipeline.errors import UserError
@@ -60,8 +60,8 @@ class HostRates(Result):
 
 
 def host(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="image-folder, ms-celeb, record-io or megaface.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Some thousands of photos to measure with.")],
+    source: SourceKind,
+    path: SourcePath,
     *,
     at_once: Annotated[
         list[int],

@@ -12,7 +12,13 @@ import typer
 
 import flows
 from flows.benchmark.speed.checkouts import Cost, check_checkout, run_in_turn, speedup
-from flows.benchmark.speed.varied_photos import NO_NUMBERS, TotalPhotos, write_varied_photos
+from flows.benchmark.speed.varied_photos import (
+    NO_NUMBERS,
+    SourceKind,
+    SourcePath,
+    TotalPhotos,
+    write_varied_photos,
+)
 from flows.cli.options import DaskWorkers, Detector, Embedder, SecondEmbedder, Turns
 from flows.cli.result import Result
 from flows.refine.tables import build_photos
@@ -62,8 +68,8 @@ def upgrade(
         Path,
         typer.Argument(metavar="CHECKOUT", help="Folder of another version of refinery, like a git worktree."),
     ],
-    kind: Annotated[str, typer.Argument(metavar="SOURCE", help="image-folder, ms-celeb, record-io or megaface.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Photos to measure with.")],
+    kind: SourceKind,
+    path: SourcePath,
     detector: Detector,
     embedder: Embedder,
     *,

@@ -14,6 +14,10 @@ from pipeline.schema import digest
 from pipeline.sources.kinds import source_format
 
 NO_NUMBERS: list[int] = []  # never changed
+SourceKind = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Kind of the source, such as image-folder or record-io.")
+]
+SourcePath = Annotated[str, typer.Argument(metavar="PATH", help="Photos to measure with.")]
 TotalPhotos = Annotated[
     list[int],
     typer.Option(help="Number of photos to refine, made of those in PATH by changing them; may be repeated."),

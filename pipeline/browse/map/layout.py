@@ -25,6 +25,7 @@ FEWEST = 50  # vectors; fewer may end in one point, and their principal componen
 STEPS_AT_A_TIME = 10  # between two reports of progress
 SEARCH_BLOCK, COSINE_BLOCK = 4096, 512  # vectors whose neighbours are searched, and compared again, at a time
 SEARCH_SHARE = 0.5  # of the time, which the search of neighbours takes
+SETTINGS = (NEIGHBOURS, PERPLEXITY, FIRST_STEPS, STEPS, EXAGGERATION)  # on which the layout depends
 DECIMALS = 6  # of the start, in deviations: rounding errors of BLAS must not reach the layout
 
 Progress = Callable[[float], None]  # is called with the share that is done

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.browse.map import layout as layouts
-from pipeline.browse.map.layout import Progress, layout
+from pipeline.browse.map.layout import SETTINGS, Progress, layout
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.search.candidates import without_impostor_mean
 from pipeline.refinement import Refinement
@@ -19,7 +18,6 @@ from pipeline.tables.columns import vectors
 from pipeline.tables.table import Shard, Table, read_shards
 
 MAP = pa.schema([("x", pa.float32()), ("y", pa.float32())])  # each from -1 to 1
-SETTINGS = ("NEIGHBOURS", "PERPLEXITY", "FIRST_STEPS", "STEPS", "EXAGGERATION")
 
 
 def build_map(refinement: Refinement, progress: Progress = lambda _: None) -> Table:
@@ -30,7 +28,7 @@ def build_map(refinement: Refinement, progress: Progress = lambda _: None) -> Ta
         map_shard,
         [(tuple(refinement.persons.shards), refinement.calibration.shards[0])],
         schema=MAP,
-        params={"settings": tuple(getattr(layouts, name) for name in SETTINGS)},
+        params={"settings": SETTINGS},
         unhashed={"root": refinement.root, "progress": progress},
     )
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.tables.worker_process import DEVICE
 
 NAME = r"cpu|(?:cuda|tensorrt)(?::[0-9]{1,3})?"
-VARIABLE = "REFINERY_DEVICE"
 DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
 INSTALL = "run `make EXTRA=gpu install`"  # the remedy for libraries that cannot use a card
 
@@ -54,7 +54,7 @@ def parse_device(name: str) -> Device:
 
 def chosen_name() -> str:
     """The name of the device that was asked for; "" where none was."""
-    return os.environ.get(VARIABLE, "")
+    return os.environ.get(DEVICE, "")
 
 
 @contextmanager
@@ -65,13 +65,13 @@ def device_choice(name: str) -> Iterator[None]:
     """
     if name:
         parse_device(name)
-    before = os.environ.get(VARIABLE)
+    before = os.environ.get(DEVICE)
     if name:
-        os.environ[VARIABLE] = name
+        os.environ[DEVICE] = name
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(VARIABLE, None)
+            os.environ.pop(DEVICE, None)
         else:
-            os.environ[VARIABLE] = before
+            os.environ[DEVICE] = before

@@ -18,11 +18,26 @@ from tests.builders.processes.served_gallery import started, wait_until
 from tests.builders.tables.drawn_refinement import refined
 
 
+def kept_row(snapshot: Snapshot) -> int:
+    """A photo that is kept under its claimed identity."""
+    rows = range(len(snapshot.photos))
+    return next(r for r in rows if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+
+
+def loaded_gallery(folder: Path) -> tuple[Gallery, int]:
+    """A gallery without its thread, in a root where one vote is enough, and a photo that is kept."""
+    root = refined(str(folder))[0].root
+    ledger.set_votes_wanted(root, 1)
+    gallery = Gallery(root, who="ann")
+    gallery._load_if_changed()
+    return gallery, kept_row(gallery.loaded().snapshot)
+
+
 def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(tmp_path: Path) -> None:
     snapshot = load_snapshot(refined(str(tmp_path))[0])
-    root, rows = snapshot.root, range(len(snapshot.photos))
+    root = snapshot.root
     ledger.set_votes_wanted(root, 1)
-    row = next(r for r in rows if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    row = kept_row(snapshot)
     answer = record(snapshot, Decision("unusable", (snapshot.photos.face_id(row),)), who="ann").answer_id
     assert latest(root).account == snapshot.refinement.account  # killed here
     with started(root, "ann") as gallery:
@@ -43,7 +58,7 @@ def test_answers_that_no_decision_of_this_gallery_made_are_missed_at_its_end(tmp
     assert gallery.lacks_answers() is False
     with gallery._deciding:
         assert gallery.lacks_answers() is True
-    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    row = kept_row(snapshot)
     decision = Decision("unusable", (snapshot.photos.face_id(row),))
     record(snapshot, decision, who="ann")  # as where it ends before the decision is counted
     assert not gallery.is_pending
@@ -58,12 +73,8 @@ def test_answers_that_no_decision_of_this_gallery_made_are_missed_at_its_end(tmp
 def test_a_refinement_that_is_published_while_labels_are_loaded_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = refined(str(tmp_path))[0].root
-    ledger.set_votes_wanted(root, 1)
-    gallery = Gallery(root, who="ann")
-    gallery._load_if_changed()
-    snapshot = gallery.loaded().snapshot
-    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    gallery, row = loaded_gallery(tmp_path)
+    root, snapshot = gallery.root, gallery.loaded().snapshot
     answer = gallery.decide(Decision("unusable", (snapshot.photos.face_id(row),))).answer_id
 
     def load_late(refinement: Refinement, former: Snapshot | None) -> Snapshot:
@@ -84,12 +95,8 @@ def test_a_refinement_that_is_published_while_labels_are_loaded_is_shown(
 def test_a_decision_does_not_wait_while_another_refinement_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = refined(str(tmp_path))[0].root
-    ledger.set_votes_wanted(root, 1)
-    gallery = Gallery(root, who="ann")
-    gallery._load_if_changed()
+    gallery, row = loaded_gallery(tmp_path)
     snapshot = gallery.loaded().snapshot
-    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
 
     def load_while_somebody_decides(refinement: Refinement, former: Snapshot | None) -> Snapshot:
         gallery.decide(Decision("unusable", (snapshot.photos.face_id(row),)))

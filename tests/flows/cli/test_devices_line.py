@@ -24,7 +24,7 @@ def announce(*uses: str, **how: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(devices.VARIABLE, raising=False)
+    monkeypatch.delenv(devices.DEVICE, raising=False)
 
 
 def machine(

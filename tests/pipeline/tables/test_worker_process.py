@@ -128,6 +128,5 @@ def test_the_workers_of_a_command_take_the_gpus_in_turn(number: object, visible:
 def test_gpus_are_counted_as_cuda_counts_them_and_one_that_was_chosen_stays_visible() -> None:
     assert worker_process.gpu_of_worker(1, {}, ["nvidia3"]) == "0", "the only one that a container holds"
     files = ["nvidia0", "nvidia1"]
-    assert worker_process.DEVICE == devices.VARIABLE
-    assert worker_process.gpu_of_worker(0, {devices.VARIABLE: "cuda:1"}, files) is None
-    assert worker_process.gpu_of_worker(1, {devices.VARIABLE: "cuda"}, files) == "1"
+    assert worker_process.gpu_of_worker(0, {devices.DEVICE: "cuda:1"}, files) is None
+    assert worker_process.gpu_of_worker(1, {devices.DEVICE: "cuda"}, files) == "1"

@@ -31,7 +31,7 @@ def test_cuda_is_the_card_of_the_ranks_own_number(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_a_name_the_device_that_was_asked_for_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert learner.DEVICE == devices.VARIABLE
+    assert learner.DEVICE == devices.DEVICE
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with device_choice("cpu"):
         assert choose_device() == torch.device("cpu")

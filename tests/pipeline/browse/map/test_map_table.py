@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.browse.map.layout import SETTINGS
 from pipeline.browse.map.map_table import MAP, build_map
 from pipeline.browse.pages.identity_table import IdentityTable
 from pipeline.browse.pages.map_page import MARKS, MAX_LISTED, found_persons, map_bytes, map_persons, map_view
@@ -44,7 +45,7 @@ def test_a_run_that_was_killed_gives_the_same_table_afterwards(
         build_map(drawn.refinement, killed)
     assert build_map(drawn.refinement) == table
     assert (shard.read_bytes(), manifest.read_bytes()) == (data, said)
-    monkeypatch.setattr("pipeline.browse.map.layout.STEPS", 10)
+    monkeypatch.setattr("pipeline.browse.map.map_table.SETTINGS", (*SETTINGS[:-1], 4.0))
     assert build_map(drawn.refinement).address != table.address
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.faces.accelerator.devices import VARIABLE, Device, chosen_name, device_choice, parse_device
+from pipeline.faces.accelerator.devices import DEVICE, Device, chosen_name, device_choice, parse_device
 
 
 def test_names_of_devices() -> None:
@@ -20,16 +20,16 @@ def test_names_of_devices() -> None:
 
 
 def test_a_choice_holds_in_its_block_and_for_processes_started_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "cuda:1")
+    monkeypatch.setenv(DEVICE, "cuda:1")
     with device_choice(""):
         assert chosen_name() == "cuda:1"
     with device_choice("cpu"):
-        read = [sys.executable, "-c", f"import os; print(os.environ[{VARIABLE!r}])"]
+        read = [sys.executable, "-c", f"import os; print(os.environ[{DEVICE!r}])"]
         assert subprocess.run(read, capture_output=True, text=True, check=True).stdout == "cpu\n"
-    assert os.environ[VARIABLE] == "cuda:1"
+    assert os.environ[DEVICE] == "cuda:1"
     with pytest.raises(UserError, match="no device 'gpu'"), device_choice("gpu"):
         pass
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(DEVICE)
     with device_choice("cpu"):
         assert chosen_name() == "cpu"
-    assert VARIABLE not in os.environ
+    assert DEVICE not in os.environ

@@ -18,7 +18,7 @@ BUILD_FOR_CARDS = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExe
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Problems are looked for once in a process; here in each test."""
-    monkeypatch.delenv(devices.VARIABLE, raising=False)
+    monkeypatch.delenv(devices.DEVICE, raising=False)
     card_problem.cache_clear()
     yield
     card_problem.cache_clear()
