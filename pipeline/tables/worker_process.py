@@ -17,8 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import pyarrow as pa
-
 # in bytes; glibc reads them as a process starts
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # CUDA's libraries read it when they are first used: numbers or names of GPUs
@@ -84,6 +82,8 @@ def begin_table(table: str) -> None:
     if _current_table not in ("", table):
         for release in _releases:
             release()
+        import pyarrow as pa  # here, for `--help` reads names of this file and shall not wait for it
+
         pa.default_memory_pool().release_unused()
         if trim := _malloc_trim():
             trim(0)
