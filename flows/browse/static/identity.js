@@ -178,7 +178,7 @@ class Wall {
     if (!this.view.links.length) return null;
     const words = { yes: "merged", no: "not the same", unsure: "waits for people" };
     return [h("h2", {}, "Found alike"), h("ul", { class: "people" }, this.view.links.map((l) => h("li", {}, nameLink(l.name),
-      h("span", { class: "soft" }, ` score ${number(l.score)}, ${count(l.photos)} photos: ${words[l.verdict] ?? l.verdict}${l.who === "policy" ? "" : `, by ${l.who}`}`),
+      h("span", { class: "soft" }, ` score ${number(l.score)}, ${count(l.photos)} photos: ${words[l.verdict] ?? l.verdict}${l.who === "policy" ? "" : `, with the answers of ${l.who}`}`),
       h("span", { class: "pair" },
         h("button", { type: "button", onclick: () => decide({ kind: "finding", finding: l.finding_id, verdict: "yes" }) }, "Same person"),
         h("button", { type: "button", onclick: () => decide({ kind: "finding", finding: l.finding_id, verdict: "no" }) }, "Not the same")))))];

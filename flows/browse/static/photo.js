@@ -43,7 +43,7 @@ export async function photoPage(page, face) {
     view.findings.length ? h("ol", { class: "findings" }, view.findings.map(finding)) : h("p", { class: "soft" }, "None."));
   const finding = (f) => h("li", { class: f.decided ? "decided" : "" },
     h("p", {}, h("strong", {}, f.kind), f.about === "person" ? " (about its person) " : " ", sides(f),
-      h("span", { class: `verdict ${f.verdict}` }, ` ${VERDICTS[f.verdict] ?? f.verdict}, by ${f.who === "policy" ? "the thresholds" : f.who}`),
+      h("span", { class: `verdict ${f.verdict}` }, ` ${VERDICTS[f.verdict] ?? f.verdict}, by ${f.who === "policy" ? "the thresholds" : `the scores and the answers of ${f.who}`}`),
       f.decided && h("span", { class: "tag" }, "decides")),
     h("p", { class: "soft" }, [f.score !== null && `score ${number(f.score)}`, f.probability !== null && `probability ${number(f.probability, 2)}`, f.evidence].filter(Boolean).join(" · ")),
     !NOT_ASKED.has(f.kind) && h("p", { class: "pair" }, ["yes", "no"].map((verdict) => h("button", { type: "button", disabled: f.verdict === verdict && f.who !== "policy",

@@ -1,5 +1,7 @@
 """What a person does in the gallery, by mouse or by keyboard, each decision with its undo."""
 
+from functools import partial
+
 from tests.builders.gallery.gallery_pages import Pages
 
 
@@ -47,11 +49,45 @@ def decide_about_a_photo_by_key(pages: Pages, face: str, other: str) -> None:
     page.keyboard.press("m")
     pages.choose_by_key(other)
     pages.decided("Moved")
-    page.locator("button:enabled:text-is('It is right')").first.press("Enter")
-    pages.decided("Decided")
     page.keyboard.press("a")
     pages.said("asks about these already")
     pages.close_messages()
+
+
+def judge_findings(pages: Pages, face: str) -> None:
+    """What was found about a photo is said to be right and to be wrong, by mouse and by keyboard."""
+    pages.open(f"photo/{face}", ".frame.chosen")
+    _judge(pages, ".findings button:enabled:text-is('It is right')", ".verdict.yes:has-text('the answers of ann')")
+    _judge(pages, ".findings button:enabled:text-is('It is wrong')", ".verdict.no:has-text('the answers of ann')")
+
+
+def judge_links(pages: Pages, name: str) -> None:
+    """Two names that were found alike are said to be one person, and to be two, on the page of one of them."""
+    pages.open(f"identity/{name}", "h2:has-text('Found alike')")
+    _judge(pages, ".pair >> text=Same person", ".people li:has-text('merged, with the answers of ann')")
+    _judge(pages, ".pair >> text=Not the same", ".people li:has-text('not the same, with the answers of ann')")
+
+
+def _judge(pages: Pages, button: str, shown: str) -> None:
+    """Decide with a button, by mouse and by keyboard, and undo it; shown: what the page says in between.
+
+    Where the scores are surer than one answer the message says so, and the decision is made again.
+    """
+    page = pages.page
+    for by_mouse in (True, False):
+        press = page.locator(button).first.click if by_mouse else partial(page.locator(button).first.press, "Enter")
+        press()
+        pages.said("Decided")
+        if outvoted := "decide again to overrule" in page.inner_text(".toast:last-child"):
+            pages.close_messages()
+            press()
+        page.wait_for_selector(shown)
+        pages.decided("Decided", by_mouse=by_mouse)
+        if outvoted:
+            page.keyboard.press("z")
+            pages.said("Undone")
+            pages.close_messages()
+        page.wait_for_selector(shown, state="detached")
 
 
 def decide_without_key(pages: Pages) -> None:
@@ -107,3 +143,22 @@ def use_map_by_mouse(pages: Pages) -> None:
     page.click(".chosen .actions >> text=Ask annotators")
     pages.said("asked about")
     pages.close_messages()
+
+
+def pinch_map(pages: Pages) -> None:
+    """Two fingers that move apart enlarge the map, so that it shows fewer persons; then it shows all again."""
+    page, persons = pages.page, len(pages.gallery.loaded().snapshot.photos.persons)
+    box = page.locator("canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.keyboard.press("Escape")
+    touch = page.context.new_cdp_session(page)
+    for kind, half in (("touchStart", 20), ("touchMove", 60), ("touchMove", 160), ("touchEnd", 0)):
+        fingers = [{"x": x + side * half, "y": y, "id": number} for number, side in enumerate((-1, 1)) if half]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+    page.keyboard.press("v")
+    page.wait_for_selector(".chosen li")
+    assert page.locator(".chosen li").count() < persons
+    page.keyboard.press("0")
+    page.keyboard.press("v")
+    page.wait_for_selector(f".chosen li:nth-child({persons})")
+    page.keyboard.press("Escape")

@@ -14,16 +14,8 @@ from pipeline.browse.pages import identity_page
 from pipeline.browse.pages.photo_pictures import whole_photo
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
-from tests.builders.gallery import gallery_haste
+from tests.builders.gallery import gallery_haste, gallery_use
 from tests.builders.gallery.gallery_pages import Pages, faults_of_pages, outlier_of
-from tests.builders.gallery.gallery_use import (
-    decide_about_a_photo_by_key,
-    decide_by_mouse,
-    decide_without_key,
-    split_and_join,
-    use_map_by_key,
-    use_map_by_mouse,
-)
 from tests.builders.photos.refined_world import refined_world_of_run
 from tests.builders.processes.served_gallery import TOKEN, served, started, wait_until
 
@@ -157,7 +149,7 @@ def test_an_undo_takes_back_its_own_decision_and_one_that_failed_can_be_made_aga
     page.unroute("**/api/undo")
     page.keyboard.press("z")
     page.wait_for_selector(".toast:last-child:has-text('Undone')")
-    decide_without_key(pages)
+    gallery_use.decide_without_key(pages)
     page.goto(f"{pages.base}/?token={TOKEN}")
 
 
@@ -201,16 +193,18 @@ def test_one_photo_and_whose_face_it_is(pages: Pages, shots: Path, tmp_path: Pat
 def test_every_decision_by_mouse_and_those_about_a_person_by_key(pages: Pages) -> None:
     snapshot = pages.gallery.loaded().snapshot
     face, name, others = outlier_of(pages, -1)  # of which no answer is left
-    decide_by_mouse(pages, face, name, others[0])
-    split_and_join(pages, snapshot.photos.names[snapshot.photos.claimed_names])
-    decide_about_a_photo_by_key(pages, face, others[0])
+    gallery_use.decide_by_mouse(pages, face, name, others[0])
+    gallery_use.split_and_join(pages, snapshot.photos.names[snapshot.photos.claimed_names])
+    gallery_use.decide_about_a_photo_by_key(pages, face, others[0])
+    gallery_use.judge_findings(pages, face)
 
 
 @pytest.mark.slow
 def test_the_map_makes_a_list_and_decides_about_it(pages: Pages, shots: Path) -> None:
     pages.page.set_viewport_size({"width": 1280, "height": 900})
-    current = use_map_by_key(pages)
-    use_map_by_mouse(pages)
+    current = gallery_use.use_map_by_key(pages)
+    gallery_use.use_map_by_mouse(pages)
+    gallery_use.pinch_map(pages)
     pages.page.fill("#map-query", current)
     pages.page.keyboard.press("Enter")
     pages.page.wait_for_selector("output:has-text('1 ringed')")
