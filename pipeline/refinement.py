@@ -101,7 +101,7 @@ class Refinement:
     options: RefineOptions = RefineOptions()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     account: Account = Account(0, 0, {}, 0, 0, 0)
-    ledger: tuple[str, ...] = ()  # the files of answers that were in the ledger; publish() sets it
+    ledger: tuple[str, ...] = ()  # the ledger's files of answers from which the labels were made
 
     @property
     def root(self) -> str:
@@ -144,7 +144,7 @@ def publish(root: str, refinement: Refinement) -> Refinement:
         "params": asdict(refinement.options),
         "thresholds": dict(refinement.thresholds),
         "account": asdict(refinement.account),
-        "ledger": ledger_files(root),
+        "ledger": list(refinement.ledger),
         "format": FORMAT,
     }
     storage.put_json(root, FILE, sealed(value))

@@ -192,7 +192,7 @@ class Gallery:
         self._check_root()  # else the lock's file would be made there
         with root_lock(self.root, wait_s=0):
             self.waiting, decided = "", self._decided
-            refinement = label_again(self.root, settled_verdicts(self.root))
+            refinement = label_again(self.root, settled_verdicts)
             seen = self._published()  # before another process can publish a refinement, which is loaded then
         fresh = load_snapshot(refinement, self.loaded().snapshot)
         with self._deciding:

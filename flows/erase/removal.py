@@ -18,7 +18,7 @@ from pipeline.erasure.ledger_references import PROPOSED_FILE, write_without_face
 from pipeline.erasure.leftovers import exports_below, leftover_tables, pages_below, remove_exports
 from pipeline.erasure.receipt import Receipt, digest_of_tables, tool, write_receipt
 from pipeline.faces.tombstones.tombstones import write_tombstones
-from pipeline.refinement import Refinement, publish
+from pipeline.refinement import Refinement, ledger_files, publish
 from pipeline.report.html.page import GENERATOR as REPORT
 from pipeline.review.questions.asked_for import no_longer_ask_for
 from pipeline.sources.formats.folder_walk import SHEET_MARK
@@ -59,7 +59,9 @@ def carry_out(
     remove_exports(root, intent.removals["exports"])
     if storage.get(root, PROPOSED_FILE) is not None and intent.items:
         storage.remove(root, PROPOSED_FILE)
-    refinement = publish(root, refinement)  # whose list of the ledger's files is without those that went
+    refinement = publish(
+        root, replace(refinement, ledger=tuple(ledger_files(root)))
+    )  # whose list of the ledger's files is without those that went
     open_tasks.remember_items(root, intent.items)
     tasks = remove_tasks()
     receipt = _receipt(intent, refinement, is_open=bool(open_tasks.open_items(root)))

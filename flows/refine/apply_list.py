@@ -106,7 +106,7 @@ def apply_list(
         name = f"list {file[0].name}"
         recorded = record_list(current, listed.verdicts, list_name=name, author=author, files=file)
         log.info("%d decisions of the list, %d of them new: labels are made again", len(listed.verdicts), recorded.new)
-        refinement = label_again(root, settled_verdicts(root))
+        refinement = label_again(root, settled_verdicts)
     unknown, decisions = len(listed.unknown), len(listed.verdicts)
     return AppliedList(listed.known, unknown, decisions, *recorded, refinement.account, examples(listed.unknown))
 
@@ -122,7 +122,7 @@ def withdraw_decisions(root: str, files: Sequence[Path]) -> WithdrawnList:
                 f"no decision of {' '.join(map(str, files))} is in force in {root} (in force: "
                 f"{', '.join(recorded) or 'no list'}): give the files of a list that was applied, unchanged"
             )
-        refinement = label_again(root, settled_verdicts(root))
+        refinement = label_again(root, settled_verdicts)
     return WithdrawnList(withdrawn, refinement.account)
 
 

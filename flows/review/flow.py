@@ -27,7 +27,7 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.agreement import by_annotator, by_group
 from pipeline.review.answers.pace import seconds_per_page
 from pipeline.review.answers.question_log import read_question_log, to_ledger_rows
-from pipeline.review.answers.votes import given_answers, settle
+from pipeline.review.answers.votes import given_answers, settle, settled_verdicts
 from pipeline.review.groups import GroupedIdentity, groups_in_data, read_groups, read_roster
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.collect import group_progress, read_projects
@@ -120,7 +120,7 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
     settlement = settle(ledger.read(root), votes=ledger.votes_wanted(root))
     with root_lock(root):
         before = latest(root)
-        after = label_again(root, settlement.verdicts) if len(settlement.verdicts) else before
+        after = label_again(root, settled_verdicts) if len(settlement.verdicts) else before
         changes = fate_changes(before, after)
     return CollectedAnswers(
         len(new),

@@ -55,7 +55,7 @@ def undo(root: Root, *, decision: Decision = "", by: By = "", since: Since = "")
             raise UserError(_nothing_to_undo(root, answers, by=by, since=since))
         ledger.withdraw(root, chosen)
         before = latest(root)
-        after = label_again(root, settled_verdicts(root))
+        after = label_again(root, settled_verdicts)
         return UndoneAnswers(
             len({r.answer_id for r in chosen}),
             len({r.finding.finding_id for r in chosen}),

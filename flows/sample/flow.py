@@ -97,7 +97,7 @@ def demo(
     ledger.append(root, true_answers(latest(root), truth))
     answers = settled_verdicts(root)
     log.info("%d undecided findings are answered from the true labels, in place of annotators", len(answers))
-    refinement = label_again(root, answers)
+    refinement = label_again(root, settled_verdicts)
     if not (out / "refined").exists():
         export(root, out / "refined")
     comparison = experiment.fn(root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=seed, steps=steps)

@@ -116,11 +116,14 @@ def _slices(resolved: Shard, photos: Table) -> list[tuple[Shard, int, int]]:
     return [(resolved, start, shard.rows) for start, shard in zip(starts, photos.shards, strict=False)]
 
 
-def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Refinement:
-    """The root's refinement with labels made again from these verdicts; published if a table or the ledger changed.
+def label_again(root: str, verdicts: Callable[[str], pa.Table], *, workers: Workers = None) -> Refinement:
+    """The root's refinement with labels made again from people's verdicts; published if a table or the ledger changed.
 
-    verdicts: people's, columns as ANSWERS. Raises UserError where answers are gone with which the refinement was made.
+    verdicts: reads them (columns as ANSWERS) from a root. The ledger is listed before, so that an answer that comes
+    meanwhile is not in the list without being in the labels. Raises UserError where answers are gone with which the
+    refinement was made.
     """
+    files = tuple(ledger_files(root))
     refinement = latest(root)
     check_answers(root)
     check_no_open_erasure(root)
@@ -130,11 +133,11 @@ def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Re
         noise_tables(refinement),
         undecided=refinement.options.undecided,
         min_faces=refinement.options.min_faces,
-        verdicts=verdicts,
+        verdicts=verdicts(root),
         workers=workers,
     )
-    updated = labelling.updated(refinement)
-    is_same = updated.tables == refinement.tables and list(refinement.ledger) == ledger_files(root)
+    updated = replace(labelling.updated(refinement), ledger=files)
+    is_same = updated.tables == refinement.tables and refinement.ledger == files
     return refinement if is_same else publish(root, updated)
 
 

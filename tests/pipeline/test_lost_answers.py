@@ -29,7 +29,7 @@ def answer(root: Path, annotators: str, number: int) -> None:
     face, identity = kept[number]["face_id"], kept[number]["identity"]
     finding = finding_id("outlier", face, identity)
     ledger.append(str(root), [row(finding, "yes", who, subject=face, object=identity) for who in annotators])
-    label_again(str(root), settled_verdicts(str(root)))
+    label_again(str(root), settled_verdicts)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_lost_answers_are_named_and_the_labels_do_not_change_back(answered: Path
     before = file_bytes(root)
     message = rf"{lost} files of answers .* are gone .* --without-lost-answers"
     with pytest.raises(UserError, match=message):
-        label_again(str(root), settled_verdicts(str(root)))
+        label_again(str(root), settled_verdicts)
     with pytest.raises(UserError, match=message):
         refine.fn(str(root), ["image-folder", str(tmp_path)], str(DETECTOR), str(EMBEDDER))
     assert file_bytes(root) == before

@@ -22,7 +22,7 @@ from pipeline.noise.pictures.similar_faces import MIN_CENTRE, MIN_SHIFTED
 from pipeline.noise.policy import Rates
 from pipeline.noise.running.stage_run import TestSets
 from pipeline.refined.labels import label
-from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables
+from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables, ledger_files
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.sources.index import check_named
 from pipeline.tables.table import Table
@@ -69,6 +69,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     measured = former.faces if chosen.faces is main.faces else main.faces  # whose rows are reused
     quality = _quality_tables(root, request, chosen.faces, measured)
     noise = _find_noise(root, request, chosen, tests, (reference.embeddings, groups), quality)
+    files = tuple(ledger_files(root))  # before the verdicts are read: the labels have all that is in these files
     labelling = as_task(label)(
         root,
         photos,
@@ -97,6 +98,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         references=(*reference.tables, *chosen.companions.embeddings),
         companions=chosen.companions.faces,
         options=options,
+        ledger=files,
     )
 
 

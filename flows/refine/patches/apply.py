@@ -99,7 +99,7 @@ def apply(
         recorded = record_list(current, decisions.verdicts, list_name=name, author=author, files=[patch])
         count = len(decisions.verdicts)
         log.info("%d decisions of the patch, %d of them new: labels are made again", count, recorded.new)
-        refinement = label_again(root, settled_verdicts(root))
+        refinement = label_again(root, settled_verdicts)
     return _result(decisions, recorded.new, recorded.withdrawn, current.account, refinement.account)
 
 

@@ -75,6 +75,6 @@ def answered_root(factory: pytest.TempPathFactory) -> Path:
         ref = finding_ref("outlier", finding["subject"], finding["object"], {})
         rows = [LedgerRow(ref, "no", annotator, "case", answer_id=annotator, group=GROUP) for annotator in ANNOTATORS]
         ledger.append(str(folder), rows)
-        label_again(str(folder), settled_verdicts(str(folder)))
+        label_again(str(folder), settled_verdicts)
 
     return made_once(factory, "answered-root", make)

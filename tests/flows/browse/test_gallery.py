@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from flows.browse import gallery as gallery_module
@@ -46,8 +47,25 @@ def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(t
         assert gallery.loaded().snapshot.reason(row) == "poor"
         # what other commands do shows as well, here `review undo`
         ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
-        assert label_again(root, settled_verdicts(root)).labels.address == snapshot.refinement.labels.address
+        assert label_again(root, settled_verdicts).labels.address == snapshot.refinement.labels.address
         wait_until(lambda: gallery.loaded().snapshot.reason(row) == "")
+
+
+def test_an_answer_that_comes_while_labels_are_made_is_labelled_the_next_time(tmp_path: Path) -> None:
+    snapshot = load_snapshot(refined(str(tmp_path))[0])
+    root, row = snapshot.root, kept_row(snapshot)
+    ledger.set_votes_wanted(root, 1)
+
+    def verdicts(place: str) -> pa.Table:
+        """What is settled before a decision that comes next."""
+        settled = settled_verdicts(place)
+        record(snapshot, Decision("unusable", (snapshot.photos.face_id(row),)), who="ann")
+        return settled
+
+    assert label_again(root, verdicts).labels == snapshot.refinement.labels
+    with started(root, "ann") as gallery:  # which was killed right then
+        wait_until(lambda: not gallery.is_pending)
+    assert latest(root).account.removed["poor"] == 1
 
 
 def test_answers_that_no_decision_of_this_gallery_made_are_missed_at_its_end(tmp_path: Path) -> None:
@@ -80,7 +98,7 @@ def test_a_refinement_that_is_published_while_labels_are_loaded_is_shown(
     def load_late(refinement: Refinement, former: Snapshot | None) -> Snapshot:
         """Load a refinement; meanwhile another command takes the answer back and labels again."""
         ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
-        label_again(root, settled_verdicts(root))
+        label_again(root, settled_verdicts)
         return load_snapshot(refinement, former)
 
     with monkeypatch.context() as patch:

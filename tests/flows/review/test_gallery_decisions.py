@@ -92,7 +92,7 @@ def votes(root: str) -> tuple[list[dict[str, object]], list[str], list[str]]:
 
 def labels(root: str) -> list[bytes]:
     """The bytes of the labels."""
-    shards = label_again(root, settled_verdicts(root)).labels.shards
+    shards = label_again(root, settled_verdicts).labels.shards
     return [(Path(root) / shard.path).read_bytes() for shard in shards]
 
 

@@ -135,7 +135,7 @@ def test_the_same_answers_give_the_same_labels_after_the_ledger_was_restored(
     collect.fn(root, url=server.url)
     before, rows = status.fn(root, url=server.url), ledger.read(root)
     shutil.copytree(Path(root) / "ledger", Path(restored) / "ledger")
-    label_again(restored, settled_verdicts(restored))  # as `refine` does
+    label_again(restored, settled_verdicts)  # as `refine` does
     assert latest(restored).labels.read().equals(latest(root).labels.read())
     assert status.fn(restored, url=server.url).audit == before.audit
     send.fn(restored, url=server.url, budget=8, audit=3, votes=3)

@@ -92,7 +92,7 @@ def test_schedules_run_for_some_minutes_without_interference(
         times = served.counts()  # a review that has the last answers may still be at work
         served.wait("both flows after the answers", lambda: all(served.counts()[f] > n for f, n in times.items()))
         assert (out / "latest").resolve() != first, "the answers changed the labels"
-        assert label_again(str(root), settled_verdicts(str(root))).labels == latest(str(root)).labels, "answers hold"
+        assert label_again(str(root), settled_verdicts).labels == latest(str(root)).labels, "answers hold"
         assert collected(root) == answer_ids
         assert made_so_far(served.log) == made, "found by every later run"
         log = served.log.read_text()

@@ -70,7 +70,7 @@ def test_undecided_findings_are_told_by_what_people_answered(tmp_path: Path) -> 
     drawn, _ = refined(root)
     careful = {**drawn.thresholds, "misplaced": 99.0, "merge": 99.0, "mixed_0": -99.0, "split_0": -99.0}
     publish(root, replace(drawn, thresholds=careful))
-    first = label_again(root, settled_verdicts(root))
+    first = label_again(root, settled_verdicts)
     verdicts = first.decisions.read(["verdict"])["verdict"].to_pylist()
     findings = zip(first.judged_findings.read().to_pylist(), verdicts, strict=True)
     unsure = [f for f, verdict in findings if verdict == "unsure"]
@@ -85,7 +85,7 @@ def test_undecided_findings_are_told_by_what_people_answered(tmp_path: Path) -> 
             for annotator, verdict in zip(ANNOTATORS, of_people, strict=True)
         ],
     )
-    write(label_again(root, settled_verdicts(root)), tmp_path)
+    write(label_again(root, settled_verdicts), tmp_path)
     assert (
         f'{len(unsure)} findings are undecided (people answered 1 of them with "cannot tell", or their votes stayed '
         f"divided, 1 have answers that differ or are too few, {len(unsure) - 2} were not answered by people); their "

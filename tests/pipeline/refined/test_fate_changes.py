@@ -29,7 +29,7 @@ def test_every_photo_whose_outcome_changed_is_counted_once(tmp_path):
             for r in kept
         ],
     )
-    after = label_again(str(tmp_path), settled_verdicts(str(tmp_path)))
+    after = label_again(str(tmp_path), settled_verdicts)
     old, new = fates(before), fates(after)
     expected = Counter((old[f][1], new[f][1]) for f in old if old[f] != new[f])
     changes = fate_changes(before, after)

@@ -140,7 +140,7 @@ def test_answers_about_distractors_overrule_the_search(planted: Planted, lists: 
         root,
         [LedgerRow(c.finding, verdicts[c.finding.subject], "truth", "truth", answer_id=c.id) for c in about_them],
     )
-    again = label_again(root, settled_verdicts(root))
+    again = label_again(root, settled_verdicts)
     assert again.account.kept == refinement.account.kept, "labels do not rest on strangers"
     after = megaface(root, tmp_path / "lists", draws=0)
     expected = {name for name in listed_now if "no" not in {verdicts.get(f) for f, n in short.items() if n == name}}

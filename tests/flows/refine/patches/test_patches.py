@@ -35,7 +35,7 @@ class Case:
         kept = [key for key, (identity, reason) in sorted(fates(self.a).items()) if identity and not reason]
         self.wrong = kept[:: len(kept) // WRONG][:WRONG]
         ledger.append(str(self.a), [row for key in self.wrong for row in self.answers(key, "yes")])
-        label_again(str(self.a), settled_verdicts(str(self.a)))
+        label_again(str(self.a), settled_verdicts)
 
     def answers(self, key: str, verdict: str) -> list[LedgerRow]:
         """What two annotators say of a photo that may not show its claimed identity."""

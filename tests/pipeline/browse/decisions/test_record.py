@@ -26,7 +26,7 @@ from tests.builders.tables.ledger_rows import START
 
 
 def labelled(root: str) -> Refinement:
-    return label_again(root, settled_verdicts(root))
+    return label_again(root, settled_verdicts)
 
 
 def in_label_studio(root: str, case: Case, choice: str, who: str) -> None:

@@ -83,7 +83,7 @@ def test_people_overrule_a_list(root: tuple[str, Refinement, Truth], tmp_path: P
     listed = next(r for r in ledger.rows_of(ledger.read(path)) if r.who == "somebody's list")
     for annotator in ("ann", "bob"):
         ledger.append(path, [replace(listed, who=annotator, purpose="case", verdict="no", answer_id=f"1/{annotator}")])
-    label_again(path, settled_verdicts(path))
+    label_again(path, settled_verdicts)
     assert fates(path)[key] == (key[:3], "")
 
 

@@ -76,7 +76,7 @@ def test_the_beliefs_are_those_of_the_first_time_whatever_people_answered_since(
             for verdict in [verdict_of("other" if ref.kind == "outlier" else "different", case.same_means)]
         ),
     )
-    now = label_again(root, settled_verdicts(root))
+    now = label_again(root, settled_verdicts)
     assert now.labels.address != refinement.labels.address
     again = [case for _, case in cases_of_sent_items(now, tasks, known_items=()) if case.purpose != "gold"]
     assert {(case.id, case.belief) for case in again} == first

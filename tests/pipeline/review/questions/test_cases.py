@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from pipeline.refined.labels import label_again
-from pipeline.review.answers.ledger import LedgerRow, append, read
-from pipeline.review.answers.votes import settle
+from pipeline.review.answers.ledger import LedgerRow, append
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.questions.cases import find_cases
 from pipeline.review.questions.question import GRID
 from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, build_queue
@@ -37,7 +37,7 @@ def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_a
     assert name == "zz"
     assert not [c for c in find_cases(before) if c.identity == name and c.page == GRID]
     append(root, [LedgerRow(mixed.finding, "no", annotator, "case", answer_id=annotator) for annotator in ("a", "b")])
-    refinement = label_again(root, settle(read(root)).verdicts)
+    refinement = label_again(root, settled_verdicts)
     kept = {r["face_id"] for r in refinement.labels.read().to_pylist() if r["identity"] == name}
     suspects = [c for c in find_cases(refinement) if c.identity == name and c.page == GRID]
     assert {c.finding.subject_face for c in suspects} == kept
@@ -58,7 +58,7 @@ def test_a_duplicate_of_an_outlier_is_not_asked_about_beside_it(tmp_path):
     first, second = [r["face_id"] for r in rows if r["reason"] == "outlier" and r["face_id"] in outliers][:2]
     answer = row(finding_id("duplicate", second, first), "yes", "known", kind="duplicate", subject=second, object=first)
     append(root, [replace(answer, purpose="truth")])
-    refinement = label_again(root, settle(read(root)).verdicts)
+    refinement = label_again(root, settled_verdicts)
     labels = {r["face_id"]: r for r in refinement.labels.read().to_pylist()}
     assert labels[second]["reason"] == "outlier"
     assert labels[second]["finding_id"] == labels[first]["finding_id"]
