@@ -26,6 +26,9 @@ from pipeline.faces.yunet import Size, fill_blob, load_yunet
 from pipeline.tables import worker_process
 
 MAX_SIDE = 640  # pixels of the longer side of the network's input; a larger photo is shrunk
+# scale from which a photo is shrunk by bilinear interpolation, which takes a sixth of the time of averaging: it reads
+# four pixels, and less than four become one (benchmark/results/host.md)
+LEAST_BILINEAR = 0.5
 STEP = 64  # pixels; each side of the input is a multiple of this: little padding, because padding costs time, too
 MIN_SCORES = {"scrfd": 0.5, "yunet": yunet.MIN_SCORE}  # the defaults of the models' authors
 # longer side divided by the shorter one; no face fills a more elongated picture, and its margin could fill the memory
@@ -54,7 +57,7 @@ class OnnxDetector:
     @property
     def named_by(self) -> list[Any]:
         """The digest of the model's file, not its path; min_score, and constants that change results."""
-        return ["detector", model_file.digest_of(self.model), self.min_score, STEP, MAX_SIDE]
+        return ["detector", model_file.digest_of(self.model), self.min_score, STEP, MAX_SIDE, LEAST_BILINEAR]
 
     def __call__(self, image: Image) -> DetectedFaces:
         """The faces in a picture [h, w, 3].
@@ -126,7 +129,8 @@ class OnnxDetector:
         """The picture shrunk to fit the network's input, the scale (1: not shrunk), and the size of the input."""
         height, width, scale = _shrunk_size(image, fixed_side)
         if scale < 1:
-            image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            method = cv2.INTER_LINEAR if scale >= LEAST_BILINEAR else cv2.INTER_AREA
+            image = np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
         return image, scale, _input_size(height, width, fixed_side)
 
 

@@ -100,6 +100,22 @@ def test_scale_does_not_move_the_landmarks(material: Path) -> None:
 
 
 @pytest.mark.material
+@pytest.mark.parametrize("enlarged", [1, 2])  # shrunk to 0.64 and to 0.32, by different methods
+def test_faces_of_a_photo_that_is_shrunk_are_where_they_are_in_its_parts(material: Path, enlarged: int) -> None:
+    detector = OnnxDetector(str(material / "models/scrfd_500m.onnx"))
+    files = sorted((material / "lfw_pairs/images").glob("*/*.jpg"))[:16]
+    photos = [cv2.imread(str(file)) for file in files]
+    rows = [np.hstack(photos[i : i + 4]) for i in range(0, 16, 4)]
+    whole = cv2.resize(np.vstack(rows), None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_CUBIC)
+    found = detector(whole).landmarks / enlarged
+    for i, photo in enumerate(photos):
+        alone = detector(photo)
+        points = alone.landmarks[main_face(alone, width=250, height=250)] + [i % 4 * 250, i // 4 * 250]
+        errors = np.linalg.norm(found - points, axis=2).mean(1) / np.linalg.norm(points[1] - points[0])
+        assert errors.min() < 0.1
+
+
+@pytest.mark.material
 def test_yunet_gives_the_faces_of_opencvs_yunet(material: Path) -> None:
     path = str(material / "models/yunet_n_320_320.onnx")
     ours, theirs = OnnxDetector(path), cv2.FaceDetectorYN.create(path, "", (320, 320), 0.6, 0.4, 1000)
