@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 
 
 def make_prefect_home(factory: pytest.TempPathFactory, home: Path) -> Path:
