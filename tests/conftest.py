@@ -1,4 +1,7 @@
-"""What all tests share: the real photos and models, where there are any, and a small world made of them."""
+"""What all tests share: the real photos and models, where there are any, and a small world made of them.
+
+Libraries are loaded by the fixtures that need them: the process that deals out the tests needs none.
+"""
 
 import csv
 import gc
@@ -8,63 +11,29 @@ import shutil
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from distributed import Client
 from xdist.scheduler import LoadFileScheduling
 
-from pipeline.review.label_studio.local_server import LocalServer
-from pipeline.tables import run_dask
-from tests.builders.label_studio.label_server import begin
-from tests.builders.made_once import made_once
 from tests.builders.processes.mxnet_python import mxnet_python
-from tests.builders.small_world import World
+from tests.builders.session.file_order import LONGEST_FILES, FilesByServer
+from tests.builders.session.made_once import made_once
 
-LONGEST_FILES = (  # over half a minute each; those that mostly wait for servers between those that compute
-    "tests/flows/schedule/test_unattended.py",
-    "tests/flows/refine/test_known_truth.py",
-    "tests/flows/review/test_flow.py",
-    "tests/pipeline/review/label_studio/test_faults.py",
-    "tests/flows/review/test_browser.py",
-    "tests/flows/sample/test_demo.py",
-    "tests/flows/examples/test_examples.py",
-    "tests/flows/schedule/test_failures.py",
-    "tests/flows/cli/test_processes.py",
-    "tests/flows/refine/test_same_bytes.py",
-    "tests/chaos/soak/test_run.py",
-    "tests/flows/report/test_flow.py",
-    "tests/flows/benchmark/test_refine.py",
-    "tests/flows/train/test_flow.py",
-    "tests/flows/refine/test_sources.py",
-    "tests/pipeline/sources/record_io/test_mxnet.py",
-)
-# files that share a process, and so one Label Studio, which takes eight CPU seconds to start
-ONE_LABEL_STUDIO = (
-    ("tests/flows/schedule/test_unattended.py", "tests/flows/review/test_flow.py"),
-    (
-        "tests/flows/review/test_browser.py",
-        "tests/flows/review/test_own_review.py",
-        "tests/flows/review/test_erased_tasks.py",
-        "tests/flows/review/test_gallery_decisions.py",
-        "tests/chaos/test_annotator_attacks.py",
-        "tests/pipeline/review/label_studio/",
-    ),
-)
-
-
-class FilesByServer(LoadFileScheduling):
-    """Gives each test process one file after the other, and files of one Label Studio to the same process."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return next((f"label studio {i}" for i, names in enumerate(ONE_LABEL_STUDIO) if file.startswith(names)), file)
+if TYPE_CHECKING:
+    from pipeline.review.label_studio.local_server import LocalServer
+    from tests.builders.small_world import World
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     return FilesByServer(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Dask set up its log before pytest listens to all logs: afterwards it would leave that to pytest."""
+    if not config.pluginmanager.hasplugin("dsession"):  # the process that deals out the tests
+        import distributed  # noqa: F401
 
 
 def _log_as_in_a_new_process() -> None:
@@ -89,10 +58,16 @@ def pytest_runtest_call() -> Generator[None, None, None]:
     return (yield)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Let the garbage collector pass over the libraries and the tests, which stay until the end."""
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 20)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 20)
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -115,8 +90,10 @@ def models(material: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def world(material: Path, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(material: Path, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> "World":
     """Sixty names of noisy_lfw, those with junk, duplicates and two persons first."""
+    from tests.builders.small_world import World
+
     with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
         truth = list(csv.DictReader(stream, delimiter="\t"))
     special = {"junk": 3, "duplicate": 2, "flip": 1}
@@ -136,15 +113,17 @@ def world(material: Path, models: dict[str, str], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def refined(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def refined(world: "World", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of an undisturbed refinement of the small world; each test process has a copy of its own."""
     root = made_once(tmp_path_factory, "refined", world.refine)
     return Path(shutil.copytree(root, tmp_path_factory.mktemp("refined") / "root"))
 
 
 @pytest.fixture(scope="session")
-def few(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+def few(world: "World", tmp_path_factory: pytest.TempPathFactory) -> "World":
     """Sixteen of these names, for what is done several times over."""
+    from tests.builders.small_world import World
+
     names = sorted({row["claimed"] for row in world.truth})[::4][:16]
 
     def copy(photos: Path) -> None:
@@ -156,15 +135,17 @@ def few(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="session")
-def few_refined(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def few_refined(few: "World", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of an undisturbed refinement of a few names, in shards enough to be stopped between."""
     root = made_once(tmp_path_factory, "few-refined", lambda folder: few.refine(folder, shards=8))
     return Path(shutil.copytree(root, tmp_path_factory.mktemp("few-refined") / "root"))
 
 
 @pytest.fixture(scope="session")
-def label_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+def label_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LocalServer]":
     """One real Label Studio for a session of tests; each test takes a review name of its own."""
+    from tests.builders.label_studio.label_server import begin
+
     local = begin(tmp_path_factory.mktemp("label-studio") / "review" / "server")
     yield local
     local.stop()
@@ -191,7 +172,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Torch computes on one thread: several that wait for each other crawl where anything else is running."""
+    import torch
+
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_wait_for_the_disk() -> Iterator[None]:
+    """Files of the test's process are not flushed, ten milliseconds each: no test cuts the power.
+
+    Tests of what is flushed put something else in place of os.fsync.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -207,6 +201,10 @@ def ctrl_c_works() -> None:
 @pytest.fixture(autouse=True, scope="module")
 def no_workers_left() -> Iterator[None]:
     """Worker processes end with the file that began them: idle ones of many files take a core."""
+    from distributed import Client
+
+    from pipeline.tables import run_dask
+
     yield
     for client in [c for c in Client._instances if c.status == "running"]:
         cluster = client.cluster

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from tests.builders.session.file_order import LONGEST_FILES
 from tests.builders.source_code import (
     PACKAGES,
     ROOT,
@@ -15,7 +16,6 @@ from tests.builders.source_code import (
     name_of,
     python_files,
 )
-from tests.conftest import LONGEST_FILES
 
 FILES = python_files(*PACKAGES)
 TEST_FILES = python_files("tests")

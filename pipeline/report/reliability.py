@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from pipeline.refinement import Refinement
 
@@ -24,6 +23,8 @@ class ReliabilityBin(NamedTuple):
 
 def reliability(probability: NDArray[np.floating], wrong: NDArray[np.bool_]) -> list[ReliabilityBin]:
     """The bins that hold findings; probability [n]: of each finding, wrong [n]: whether its photo is an outlier."""
+    from scipy.stats import binomtest  # takes half a second to load, and few commands come here
+
     place = np.clip(np.digitize(probability, EDGES) - 1, 0, len(EDGES) - 2)
     bins = []
     for i in np.unique(place).tolist():

@@ -93,7 +93,7 @@ def test_an_annotator_cannot_change_what_is_the_owners(label_server: LocalServer
     for method, address, body in attacks:
         for reply in (
             eve.request(method, address, json=body),
-            httpx.request(method, f"{server.url}{address}", json=body, headers=token, trust_env=False),
+            httpx.request(method, f"{server.url}{address}", json=body, headers=token, trust_env=False, verify=False),
         ):
             assert reply.status_code == 403, (method, address, reply.text)
     assert eve.patch(f"/api/users/{own}/", json={"first_name": "Eve"}).status_code == 200, "her own name she may change"
@@ -135,13 +135,15 @@ def test_a_server_of_an_earlier_version_gets_new_secrets_and_keeps_its_questions
         assert (new.password.read_text() != password, new.invitation != old.invitation) == (True, True)
         assert (folder / "data/.env").read_text() != signing_key
         for headers, cookies in (({"Authorization": f"Token {owner.token}"}, {}), (key, {}), ({}, session)):
-            reply = httpx.get(f"{new.url}/api/projects/", headers=headers, cookies=cookies, trust_env=False)
+            reply = httpx.get(
+                f"{new.url}/api/projects/", headers=headers, cookies=cookies, trust_env=False, verify=False
+            )
             assert reply.status_code == 401, headers
         again = Annotator(new.url, "ann@example.org")
         (task,) = tasks(connection(new), "kept").values()
         picture = again.web.get(f"/api/tasks/{task.id}/").json()["data"]["items"][0]["picture"]
         assert again.web.get(picture).headers["content-type"] == "image/jpeg"
-        owner_page = httpx.Client(base_url=new.url, follow_redirects=True, trust_env=False)
+        owner_page = httpx.Client(base_url=new.url, follow_redirects=True, trust_env=False, verify=False)
         owner_page.get("/user/login/")
         form = {
             "email": "owner@localhost.localdomain",

@@ -4,9 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from flows.benchmark import world
 from pipeline.errors import UserError
@@ -28,6 +26,8 @@ class Store:
         self.start()
 
     def start(self) -> None:
+        from moto.server import ThreadedMotoServer  # takes most of a second, and every test process reads this file
+
         self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
         self.server.start()
 
@@ -48,6 +48,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
+    import boto3
+
     bucket = boto3.resource("s3", endpoint_url=running.url).Bucket("faces")
     bucket.create()
     yield running

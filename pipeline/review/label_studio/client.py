@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-from label_studio_sdk import LabelStudio
+from label_studio_sdk.base_client import LabelStudioBase  # LabelStudio adds what loads pandas, in a second of CPU
 from label_studio_sdk.core.api_error import ApiError
 from label_studio_sdk.core.parse_error import ParsingError
 
@@ -28,9 +27,8 @@ from pipeline.review.label_studio.server_rows import answered_task_of, is_questi
 log = logging.getLogger("refinery")
 REQUEST_TIMEOUT_S = 120.0
 FIRST_PATIENCE_S = 20.0  # how long the first request is repeated: the server may not run at all
-SDK: Any = LabelStudio  # the SDK's constructor has no type annotations
+SDK: Any = LabelStudioBase  # the SDK's constructor has no type annotations
 FAULTS = (ApiError, ParsingError)  # errors of the SDK, with the status and the body of the reply
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 T = TypeVar("T")
 
 
@@ -39,10 +37,8 @@ class StudioClient:
 
     def __init__(self, server: Server) -> None:
         """Raises UserError when no Label Studio answers there, or the token is refused."""
-        host = server.checked_host()
+        web = server.web(timeout_s=REQUEST_TIMEOUT_S)
         self.url = server.url.rstrip("/")
-        # requests to this machine must not go through a proxy that the environment sets for the internet
-        web = httpx.Client(timeout=REQUEST_TIMEOUT_S, follow_redirects=True, trust_env=host not in LOOPBACK)
         self.sdk: Any = with_retries(
             lambda _: SDK(base_url=self.url, api_key=server.token, httpx_client=web, max_retries=0),
             url=self.url,

@@ -1,8 +1,10 @@
 """Projects, tasks and annotations on a Label Studio server, and their counts, as plain values."""
 
+import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.questions.question import FacePicture
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # takes face_ids of faces beside their photo, and of faces alone; returns pictures by face_id
 Pictures = Callable[[Sequence[str], Sequence[str]], Mapping[str, FacePicture]]
 
@@ -34,6 +37,18 @@ class Server:
         if not self.token.isascii() or not self.token.isprintable() or len(self.token.split()) != 1:
             raise UserError(f"the token for {self.url} is not a token: copy it again into LABEL_STUDIO_API_KEY")
         return parts.host
+
+    def web(self, *, timeout_s: float) -> httpx.Client:
+        """A client for requests to this server; timeout_s: of each. Raises UserError as checked_host() does."""
+        # requests to this machine must not go through a proxy that the environment sets for the internet
+        outside = self.checked_host() not in LOOPBACK
+        return httpx.Client(timeout=timeout_s, follow_redirects=True, trust_env=outside, verify=_certificates(outside))
+
+
+@cache
+def _certificates(trust_env: bool) -> ssl.SSLContext:
+    """Whom to trust; made once in a process, since reading the list of authorities costs a processor 25 ms."""
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from heapq import nsmallest
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from scipy.stats import binomtest
 
 from pipeline.errors import UserError
 from pipeline.refined.review_summary import NoiseEstimate
@@ -155,6 +154,8 @@ def estimate_noise(sample: AuditSample, verdicts: pa.Table) -> NoiseEstimate | N
     judged = [f for f in counted if verdict_of_finding.get(f) in ("yes", "no")]
     if not judged:
         return None
+    from scipy.stats import binomtest  # takes half a second to load, and few commands come here
+
     wrong = sum(verdict_of_finding[f] == wrong_verdicts[f] for f in judged)
     low, high = binomtest(wrong, len(judged)).proportion_ci(0.95, method="wilson")
     return NoiseEstimate(len(judged), wrong, float(low), float(high))

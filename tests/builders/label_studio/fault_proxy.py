@@ -44,7 +44,7 @@ class Proxy:
         self.faults: list[Fault] = []
         self.requests: list[str] = []
         self.rewrite: Callable[[str], str] = str
-        self.web = httpx.Client(base_url=target, timeout=60, trust_env=False)
+        self.web = httpx.Client(base_url=target, timeout=60, trust_env=False, verify=False)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

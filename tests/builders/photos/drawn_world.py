@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sample.world import draw_world
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 
 PEOPLE, PHOTOS = 6, 42
 

@@ -6,7 +6,7 @@ import pytest
 
 from flows.refine.flow import refine
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 
 
 def refine_drawn(drawn_world: Path, root: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.questions.finding_ref import finding_ref
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 from tests.builders.tables.drawn_vectors import tables
 from tests.builders.tables.planted_noise import planted_noise
 

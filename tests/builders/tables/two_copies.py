@@ -21,7 +21,7 @@ from pipeline.sources.index import Source, index_photos
 from pipeline.tables.build import build
 from pipeline.tables.columns import vector_column
 from pipeline.tables.table import Shard, read_shard
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 from tests.builders.tables.drawn_vectors import DIM, picture, unit
 from tests.builders.tables.planted_noise import planted_noise
 

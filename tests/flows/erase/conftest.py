@@ -8,8 +8,8 @@ import pytest
 from flows.refine.flow import refine
 from pipeline.review.answers import ledger
 from pipeline.review.questions.asked_for import ask_for
-from tests.builders.made_once import made_once
 from tests.builders.photos.erased_person import MODELS, face_of, named
+from tests.builders.session.made_once import made_once
 from tests.builders.small_world import fates
 from tests.builders.tables.ledger_rows import row
 

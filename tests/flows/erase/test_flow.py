@@ -25,9 +25,9 @@ from pipeline.review.answers import ledger
 from pipeline.review.questions.asked_for import asked_for
 from pipeline.tables.table import load
 from tests.builders.file_trees import file_bytes
-from tests.builders.made_once import made_once
 from tests.builders.photos.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
 from tests.builders.processes.killed_erasure import kill_at_every_step
+from tests.builders.session.made_once import made_once
 from tests.builders.small_world import fates
 
 pytestmark = pytest.mark.slow

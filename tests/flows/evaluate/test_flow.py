@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from flows.evaluate.flow import evaluate
 from flows.evaluate.pair_sets import prepare_pairs
@@ -114,6 +113,8 @@ def decided(_part: int) -> pa.Table:
 
 
 def test_figures_without_people_of_the_training_data(tmp_path: Path, embedder: str) -> None:
+    from sklearn.metrics import roc_auc_score  # a second to load, and every test process reads this file
+
     root = str(tmp_path / "refined")
     tables = {
         "findings": build(root, "findings", found_in_both, [0], schema=schema.FINDINGS),

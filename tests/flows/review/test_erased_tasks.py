@@ -21,7 +21,7 @@ from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.question import GRID
 from tests.builders.label_studio.label_server import connection, free_port
 from tests.builders.label_studio.simulated_annotators import Annotator
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 from tests.builders.tables.drawn_refinement import refined
 
 pytestmark = pytest.mark.server

@@ -171,7 +171,7 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
     identities_of_group: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
     for project in studio.projects(root_review(drawn.root, "drawn groups")):
-        for task in studio.sdk.tasks.list(project=project.id, fields="all"):
+        for task in studio.sdk.tasks.list(project=project.id, fields="all", page_size=1000).items:
             name = next(n for n in set(identity.values()) if n in task.data["title"])
             identities_of_group.setdefault(project.mark.group, set()).add(name)
     assert len(identities_of_group) > 2

@@ -24,7 +24,7 @@ from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.question import GRID
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Annotator
-from tests.builders.made_once import made_once
+from tests.builders.session.made_once import made_once
 from tests.builders.tables.drawn_refinement import refined
 
 pytestmark = pytest.mark.server

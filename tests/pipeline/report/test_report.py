@@ -7,7 +7,6 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_curve
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.refinement import Refinement
@@ -67,6 +66,8 @@ def test_every_photo_of_an_identity_is_of_one_size_and_one_group(refinement: Ref
 
 
 def test_the_separation_of_identities_is_that_of_a_slow_reference() -> None:
+    from sklearn.metrics import roc_curve  # a second to load, and every test process reads this file
+
     rng = np.random.default_rng(1)
     x = np.concatenate([photos_of(person(rng), 3, rng) for _ in range(20)])
     identity = np.repeat(np.arange(20), 3)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
 
 from pipeline.errors import UserError
 from trainer.evaluation.retrieval import average_precisions, mean_average_precision
@@ -10,6 +9,8 @@ from trainer.evaluation.retrieval import average_precisions, mean_average_precis
 
 @pytest.mark.parametrize("k", [5, 60])
 def test_average_precision_equals_the_slow_reference(k: int) -> None:
+    from sklearn.metrics import average_precision_score  # a second to load, and every test process reads this file
+
     rng = np.random.default_rng(k)
     gallery_person = rng.integers(0, 7, 60)
     centres = rng.normal(size=(8, 6))

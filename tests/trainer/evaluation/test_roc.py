@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_curve as sklearn_curve
 
 from tests.builders.drawn_pairs import scored_pairs
 from trainer.evaluation.roc import NEAREST, NOT_ABOVE, index_at_far, rank_pairs, roc_curve
@@ -22,6 +21,8 @@ def test_the_rate_that_is_not_above_and_the_nearest_one_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_nearest_rate_is_that_of_insightface(seed: int) -> None:
+    from sklearn.metrics import roc_curve as sklearn_curve  # a second to load, and every test process reads this file
+
     pairs = scored_pairs(300, seed, digits=2)
     fars = (1e-1, 3e-2, 2e-2)
     verified = verify(pairs.cosine, pairs.same, pairs.fold, fars=fars, far_rule=NEAREST, samples=0)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
 
 from pipeline.errors import UserError
 from trainer.evaluation.templates import Templates, one_to_many, one_to_one, pool
@@ -61,6 +60,8 @@ def test_missing_faces_are_left_out_and_templates_of_only_such_faces_too() -> No
 
 
 def test_the_curve_equals_scikit_learns_and_a_rate_of_few_impostors_has_a_warning() -> None:
+    from sklearn.metrics import roc_curve  # a second to load, and every test process reads this file
+
     x, template, medium, subject = drawn(2)
     templates = pool(x, template, medium, subject=subject)
     a, b = np.triu_indices(len(templates.ids), 1)

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.pair_sets import prepare_pairs
@@ -27,6 +26,8 @@ def groups_file(file: Path, people: int = 12) -> Path:
 
 
 def test_figures_gaps_and_impostors_by_group(refinery: Command, tmp_path: Path) -> None:
+    from sklearn.metrics import roc_auc_score  # a second to load, and every test process reads this file
+
     model = channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
     # in lfw_folder() impostor pairs are of P00 with P03 and so on: the list has genuine pairs within groups alone
     folder, cache = lfw_folder(tmp_path / "lfw"), str(tmp_path / "cache")
