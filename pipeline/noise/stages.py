@@ -154,7 +154,7 @@ def _relations(run: StageRun, calibration: Shard, counts: GalleryCounts, persons
     memory = run.block_memory(size, NEIGHBOURS + 1)
     all_shards = tuple(persons.shards), _test_embeddings(run)
     parts = [(i, *all_shards) for i in range(len(persons.shards))]
-    return run.make("relations", relation_shard, parts, version=5, params=params, unhashed={"memory_bytes": memory})
+    return run.make("relations", relation_shard, parts, version=6, params=params, unhashed={"memory_bytes": memory})
 
 
 def _test_embeddings(run: StageRun) -> tuple[tuple[Shard, ...], ...]:

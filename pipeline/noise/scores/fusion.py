@@ -15,6 +15,7 @@ from pipeline.noise.scores.basis import CalibrationBasis
 from pipeline.noise.scores.far_curve import DECIMALS, FarCurve
 from pipeline.noise.scores.score_norm import (
     BLOCK,
+    MIN_DIVISOR,
     FaceVectors,
     Floats,
     ImpostorModel,
@@ -76,16 +77,31 @@ def mean_photo_scores(
     """The mean fused score [n] over all pairs of a photo of person i [n] with a photo of person j [n].
 
     a and b: for each embedder a row for each person: the mean [d] of its photos' unit vectors, not normalised again, so
-    that the inner product of two means is the mean cosine over all pairs of photos. All photos are taken to have the
-    impostor deviation of an average face.
+    that the inner product of two means is the mean cosine over all pairs of photos. All photos of a person are taken to
+    have the impostor deviation that photo_deviations() gives.
     """
     scores = []
-    for one, two, (mean, covariance, shift) in zip(a, b, calibration.impostors, strict=True):
-        deviation = np.sqrt((covariance**2).sum() + mean @ covariance @ mean)
+    for one, two, impostors in zip(a, b, calibration.impostors, strict=True):
         one, two = one.astype(np.float64), two.astype(np.float64)
+        slope, offset = np.zeros(len(i)), np.zeros(len(i))
+        for means, rows in ((one, i), (two, j)):
+            deviation = photo_deviations(means, impostors)
+            slope += (0.5 / deviation)[rows]
+            offset += (0.5 * (means @ impostors.mean) / deviation)[rows]
         blocks = [slice(start, start + BLOCK) for start in range(0, len(i), BLOCK)]
         cosines = [np.einsum("nd,nd->n", one[i[rows]], two[j[rows]]) for rows in blocks]
-        offset = (one @ mean)[i] + (two @ mean)[j]
-        z = (np.concatenate([np.empty(0), *cosines]) - offset / 2) / deviation
-        scores.append(z + shift if shift else z)
+        scores.append(np.concatenate([np.empty(0), *cosines]) * slope - offset + impostors.shift)
     return fuse(scores, calibration.weights)
+
+
+def photo_deviations(means: Floats, impostors: ImpostorModel) -> Floats:
+    """The root mean square [n] of the impostor deviations of a person's photos, for n persons.
+
+    means [n, d]: of the photos' unit vectors; of a single photo its vector, for which the result is exact. The photos'
+    differences from their mean have the mean square 1 - |mean|^2, and are taken to lie evenly in all directions. Not
+    taken from the covariance alone: of few identities its trace is not that of unit vectors (few_identities.py).
+    """
+    variance = np.einsum("nd,nd->n", means @ impostors.covariance, means)
+    scatter = np.maximum(1 - np.einsum("nd,nd->n", means, means), 0)
+    variance += scatter * (np.trace(impostors.covariance) / means.shape[1])
+    return np.asarray(np.sqrt(np.maximum(variance, MIN_DIVISOR)))

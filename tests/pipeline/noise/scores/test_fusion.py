@@ -16,12 +16,28 @@ def test_pair_scores_are_the_matrix_at_the_pairs(monkeypatch):
     assert np.array_equal(pair_scores([faces], i, [faces], j)[0], score_matrix(faces, faces)[i, j])
 
 
-def test_mean_photo_scores_are_the_mean_over_all_pairs():
+@pytest.mark.parametrize("size", [1, 4])
+def test_mean_photo_scores_are_the_mean_over_all_pairs(size):
+    """Also where the impostor model is larger than unit vectors allow, as the model of few identities is."""
     rng = np.random.default_rng(0)
     a, b = photos_of(person(rng), 4, rng), photos_of(person(rng), 3, rng)
+    row, model = np.zeros(1, int), EVEN._replace(covariance=size * EVEN.covariance)
+    calibration = PLAIN._replace(impostors=(model,))
+    scores = mean_photo_scores([a.mean(0)[None]], row, [b.mean(0)[None]], row, calibration)
+    assert scores[0] == pytest.approx(score_matrix(impostor_stats(a, model), impostor_stats(b, model)).mean(), abs=1e-4)
+
+
+def test_mean_photo_scores_know_in_which_directions_a_person_lies():
+    """Impostor cosines of faces in a direction of much variance have a larger deviation, those of a mean as well."""
+    rng = np.random.default_rng(0)
+    model = EVEN._replace(covariance=np.diag(np.linspace(0.2, 1.8, DIM)) / DIM)
+    low, high = (photos_of(np.eye(DIM)[axis], 40, rng) for axis in (0, DIM - 1))
     row = np.zeros(1, int)
-    scores = mean_photo_scores([a.mean(0)[None]], row, [b.mean(0)[None]], row, PLAIN)
-    assert scores[0] == pytest.approx(score_matrix(impostor_stats(a, EVEN), impostor_stats(b, EVEN)).mean(), abs=1e-4)
+    for photos in (low, high):
+        a, b = photos[:20], photos[20:]
+        scores = mean_photo_scores([a.mean(0)[None]], row, [b.mean(0)[None]], row, PLAIN._replace(impostors=(model,)))
+        true = score_matrix(impostor_stats(a, model), impostor_stats(b, model)).mean()
+        assert scores[0] == pytest.approx(true, rel=0.03)
 
 
 def test_a_genuine_quantile_is_that_of_a_normal_distribution():
