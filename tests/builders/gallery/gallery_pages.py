@@ -83,9 +83,13 @@ class Pages:
 
 
 def outlier_of(pages: Pages, number: int = 0) -> tuple[str, str, list[str]]:
-    """A photo that was removed as an outlier, by number, its claimed identity, and the other identities."""
+    """A photo that was removed as an outlier, by number, its claimed identity, which is kept, and other identities."""
     snapshot = pages.gallery.loaded().snapshot
-    row = [i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier"][number]
+    claimed = snapshot.photos.claimed
+    kept = {int(claimed[i]) for i in range(len(snapshot.photos)) if snapshot.reason(i) == ""}
+    row = [i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier" and int(claimed[i]) in kept][
+        number
+    ]
     names = snapshot.photos.names
     name = names[snapshot.photos.claimed[row]]
     others = [n for n in names[: snapshot.photos.claimed_names] if n != name]

@@ -50,5 +50,5 @@ def test_fifty_updates_raise_the_figures_of_the_network_that_they_start_from(dra
     after = train(
         RUN, data, tmp_path / "tuned", device="cpu", threads=1, test_sets=test_sets, start=Start(str(file))
     ).tests["drawn"]
-    for figure in ("TAR@FAR=0.1", "TAR@FAR=0.01"):
-        assert after[figure] > before[figure] + 0.05, figure
+    assert after["TAR@FAR=0.1"] > before["TAR@FAR=0.1"] + 0.1
+    assert after["accuracy"] > before["accuracy"]  # a FAR of 0.01 hangs on one or two of these few pairs
