@@ -59,9 +59,8 @@ def carry_out(
     remove_exports(root, intent.removals["exports"])
     if storage.get(root, PROPOSED_FILE) is not None and intent.items:
         storage.remove(root, PROPOSED_FILE)
-    refinement = publish(
-        root, replace(refinement, ledger=tuple(ledger_files(root)))
-    )  # whose list of the ledger's files is without those that went
+    files = tuple(ledger_files(root))  # without those that went
+    refinement = publish(root, replace(refinement, ledger=files))
     open_tasks.remember_items(root, intent.items)
     tasks = remove_tasks()
     receipt = _receipt(intent, refinement, is_open=bool(open_tasks.open_items(root)))
