@@ -44,10 +44,11 @@ def pages(browser: Any, drawn_world: Path, tmp_path_factory: pytest.TempPathFact
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(f"{base}/?token={TOKEN}")
         yield Pages(page, base, gallery)
-        # Chromium's own words of three requests that are refused below, of two without a key, and of two cut off
-        expected = {"422": 3, "401": 1, "403": 1, "ERR_FAILED": 2}
+        # Chromium's own words of three requests that are refused below, of two without a key, and of those cut off,
+        # which are two or, as what failed is asked for again, some more
+        expected = {"422": 3, "401": 1, "403": 1}
         assert {word: sum(word in line for line in said) for word in expected} == expected
-        assert len(said) == 7
+        assert sum("ERR_FAILED" in line for line in said) == len(said) - 5 >= 2
         page.context.close()
 
 
