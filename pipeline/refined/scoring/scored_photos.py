@@ -64,6 +64,14 @@ class ScoredPhotos:
         stopped[paired] |= removed[self.original[paired]]
         return np.asarray(stopped, np.bool_)
 
+    def set_apart(self) -> Mask:
+        """Mask [n] of photos kept under an identity that holds photos of nobody but the person they show."""
+        n = len(self.identities)
+        persons = np.unique(np.column_stack([self.identity, self.person])[self.kept], axis=0)
+        of_one = np.append(np.bincount(persons[:, 0], minlength=n) == 1, False)  # last: of removed photos, -1
+        is_named = np.append([name != "" for name in self.person_names], False)
+        return np.asarray(of_one[self.identity] & is_named[self.person], np.bool_)
+
     @cached_property
     def main_identities(self) -> dict[tuple[int, int], int]:
         """By codes of claimed identity and person: the refined identity that has most of their clean photos."""

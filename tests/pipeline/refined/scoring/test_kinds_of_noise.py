@@ -79,6 +79,7 @@ def test_parts_merges_and_splits_counted_by_hand() -> None:
     _, kinds = scored(labels, truth)
     assert (kinds["lookalike"].found, kinds["companion"].found) == (1, 0)
     assert value(kinds["outliers"], "recall") == 0.5
+    assert value(kinds["outliers, removed or set apart"], "recall") == 0.5
     merged, split = kinds["two identities of a person, merged"], kinds["identities of two persons, split"]
     assert (merged.planted, merged.found, merged.rates.precision) == (1, 0, None)
     assert (split.planted, split.found, value(split, "precision")) == (1, 1, 0.5), "s was split, too"
@@ -86,6 +87,18 @@ def test_parts_merges_and_splits_counted_by_hand() -> None:
     merged = scored(together, truth)[1]["two identities of a person, merged"]
     # pq is right; pr and qr, with either person of r, are wrong
     assert (merged.found, value(merged, "precision")) == (1, 0.2)
+
+
+def test_an_outlier_is_set_apart_under_an_identity_of_nobody_else() -> None:
+    """Both photos of x are set apart, one of y, then both; whom two others show is not known."""
+    kind = ["clean"] * 2 + ["outlier"] * 6
+    truth = Truth(list("aaaaaaaa"), ["1", "1", "x", "x", "y", "y", "", ""], kind, np.full(8, -1))
+    refined = ["a", "a", "a~x", "a~x", "a~y", "a", "a~0", None]
+    _, kinds = scored(pa.table({"identity": refined, "reason": [""] * 7 + ["outlier"]}), truth)
+    assert (kinds["outliers"].found, kinds["outliers, removed or set apart"].found) == (1, 4)
+    refined[5] = "a~y"
+    _, kinds = scored(pa.table({"identity": refined, "reason": [""] * 7 + ["outlier"]}), truth)
+    assert (kinds["outliers"].found, kinds["outliers, removed or set apart"].found) == (1, 5)
 
 
 def test_clean_photos_lost_by_sort_are_all_of_them(refinement: Refinement) -> None:
