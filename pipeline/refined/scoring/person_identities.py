@@ -52,13 +52,13 @@ class PersonIdentities:
         return [(a, b) for a, b in pairs if a.claimed != b.claimed]
 
     def of_several_persons(self) -> dict[int, bool]:
-        """The claimed identities of several persons, and whether each person got an identity of its own."""
-        several = {}
-        for claimed, persons in self.persons.items():
-            identities = [self.refined[Part(claimed, name)] for name in persons]
-            if len(persons) > 1:
-                several[claimed] = None not in identities and len(set(identities)) == len(identities)
-        return several
+        """The claimed identities of several persons, and whether the persons are apart, see ScoredPhotos.are_apart."""
+        code = {name: code for code, name in enumerate(self.photos.person_names)}
+        return {
+            claimed: self.photos.are_apart(claimed, [code.get(name, -1) for name in persons])
+            for claimed, persons in self.persons.items()
+            if len(persons) > 1
+        }
 
     def split(self) -> set[int]:
         """The claimed identities of which two refined identities or more have at least two clean photos each."""

@@ -64,7 +64,7 @@ class Score:
     merged: int  # of these persons, those whose claimed identities became one identity
     identities_of_two_persons: int  # refined identities in which two persons or more have at least two photos each
     claimed_identities_of_two_persons: int  # claimed identities that stand for two persons or more
-    split: int  # of these identities, those whose persons each got a separate identity
+    split: int  # of these identities, those whose persons are apart; one of them may be removed as overlap
     overlap: Rate  # of claimed identities removed because their person is in a test set
     junk_kept: int
     planted: dict[str, int]  # number of photos by kind, without clean ones
@@ -180,7 +180,7 @@ def _identity_counts(photos: ScoredPhotos, truth: Truth) -> dict[str, int]:
         for person in persons:
             claimed_of_person.setdefault(person, []).append(claimed)
     of_persons = [[main_identity(c, p) for c in claims] for p, claims in claimed_of_person.items() if len(claims) > 1]
-    of_claimed = [[main_identity(c, p) for p in persons] for c, persons in truth.persons.items() if len(persons) > 1]
+    several = {c: persons for c, persons in truth.persons.items() if len(persons) > 1}
     voters = photos.kept & photos.of("clean", "duplicate")
     pairs, count = np.unique(np.stack([photos.identity[voters], photos.person[voters]]), axis=1, return_counts=True)
     persons_in_identity = Counter(pairs[0][count >= 2].tolist())
@@ -188,8 +188,11 @@ def _identity_counts(photos: ScoredPhotos, truth: Truth) -> dict[str, int]:
         "persons_under_two_identities": len(of_persons),
         "merged": sum(None not in identities and len(set(identities)) == 1 for identities in of_persons),
         "identities_of_two_persons": sum(n > 1 for n in persons_in_identity.values()),
-        "claimed_identities_of_two_persons": len(of_claimed),
-        "split": sum(None not in identities and len(set(identities)) == len(identities) for identities in of_claimed),
+        "claimed_identities_of_two_persons": len(several),
+        "split": sum(
+            photos.are_apart(claimed_code.get(c, -1), [person_code.get(p, -1) for p in persons])
+            for c, persons in several.items()
+        ),
     }
 
 

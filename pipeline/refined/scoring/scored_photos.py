@@ -46,12 +46,34 @@ class ScoredPhotos:
     def overlap_identities(self) -> list[int]:
         """The codes of claimed identities that were removed because their person is in a test set.
 
-        An identity counts as removed when the photos removed as overlap are at least half as many as its clean photos.
+        An identity counts as removed when the photos removed as overlap are at least half as many as its clean photos;
+        one of several persons, when that holds for a person of it.
         """
         n = len(self.claimed_identities)
         removed = np.bincount(self.claimed[self.removed_for("overlap")], minlength=n)
         clean = np.bincount(self.claimed[self.of("clean")], minlength=n)
-        return [int(i) for i in np.flatnonzero(removed >= np.maximum(1, clean / 2))]
+        whole = np.flatnonzero(removed >= np.maximum(1, clean / 2)).tolist()
+        return sorted({*whole, *(claimed for claimed, _ in self.overlap_persons)})
+
+    @cached_property
+    def overlap_persons(self) -> set[tuple[int, int]]:
+        """By codes of claimed identity and person: those of whose clean photos half or more were removed as overlap."""
+        clean, persons = self.of("clean"), len(self.person_names) + 1
+        pairs, place = np.unique(self.claimed[clean] * persons + self.person[clean], return_inverse=True)
+        removed = np.bincount(place[self.removed_for("overlap")[clean]], minlength=len(pairs))
+        most = pairs[2 * removed >= np.bincount(place, minlength=len(pairs))]
+        return {divmod(pair, persons) for pair in most.tolist()}
+
+    def are_apart(self, claimed: int, persons: Sequence[int]) -> bool:
+        """Whether each of a claimed identity's persons, by their codes, has a refined identity of its own.
+
+        Of one person the photos may have been removed as overlap instead.
+        """
+        identities = [
+            -1 if (claimed, person) in self.overlap_persons else self.main_identities.get((claimed, person))
+            for person in persons
+        ]
+        return None not in identities and len(set(identities)) == len(identities)
 
     def stopped(self) -> Mask:
         """Mask [n] of photos whose noise is gone.

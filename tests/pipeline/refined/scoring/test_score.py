@@ -77,6 +77,24 @@ def test_whole_names_duplicates_and_the_test_set_counted_by_hand() -> None:
     assert (result.split, result.identities_of_two_persons) == (0, 1)
 
 
+def test_one_of_two_persons_under_a_name_who_is_in_the_test_set_is_found_and_split_off() -> None:
+    """t stands for the test set's person 1, with two photos, and for person 2, with five."""
+    keys, person = list("abcdefg"), list("1122222")
+    truth = Truth(["t"] * 7, person, ["clean"] * 7, np.full(7, -1), {"t": ("1", "2")}, frozenset("t"), keys)
+
+    def counted(kept: str, reason: str) -> tuple[int, float | None]:
+        refined = [None if k == "-" else k for k in kept]
+        table = pa.table({"key": keys, "identity": refined, "reason": ["" if k else reason for k in refined]})
+        result = score([table], truth)
+        return result.split, result.overlap.recall
+
+    assert counted("--ttttt", "overlap") == (1, 1)
+    assert counted("--ttttt", "outlier") == (0, 0)
+    assert counted("-tttttt", "overlap") == (1, 1), "half of a person's photos"
+    assert counted("tt-tttt", "overlap") == (0, 0), "one photo of five"
+    assert counted("-------", "overlap") == (0, 1), "both persons were removed"
+
+
 def reference(rows: list[dict[str, str | None]], truth: Truth) -> tuple[float, float, float, int]:
     """Precision, recall, noise after and clean photos lost, photo by photo with dictionaries."""
     true = {k: (c, p, t) for k, c, p, t in zip(truth.keys, truth.claimed, truth.person, truth.kind, strict=True)}
