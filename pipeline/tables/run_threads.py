@@ -11,6 +11,7 @@ from contextvars import ContextVar
 
 from threadpoolctl import threadpool_limits
 
+from pipeline.tables import worker_process
 from pipeline.tables.shard_job import ShardJob, make_shard
 from pipeline.tables.table import Shard
 
@@ -32,6 +33,7 @@ def run_on_threads(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None]) 
 
     When a shard fails, no further one is started; those in progress are finished, then the error is raised.
     """
+    worker_process.keep_free_memory()
     # BLAS computes on one thread, as in a worker process: with several threads it adds in another order, and the bytes
     # of a table would depend on the number of cores. The shards occupy all cores already.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(_threads.get() or os.cpu_count() or 1) as pool:

@@ -1,10 +1,11 @@
-"""How a worker process treats Ctrl-C and free memory, and which GPU it uses.
+"""How a process that makes shards treats Ctrl-C and free memory, and which GPU it uses.
 
-Ctrl-C: ignored, because the leading process ends its workers. Memory: by Dask's default a process returns free memory
-to the system at once, which makes each larger array a system call with page faults: a third of the time of stages with
-many small arrays. If a process never returned it, the memory of all stages would add up. So a process keeps free memory
-while it makes shards of one table, and returns it before the next table. GPUs: the worker processes of a command are
-spread over those of the machine, each of them uses one.
+Ctrl-C: ignored by workers, because the leading process ends them. Memory: by default a process returns free memory to
+the system at once, which makes each larger array a system call with page faults: a third of the time of stages with
+many small arrays, a quarter of that of preparing large photos. Memory that one thread has freed is also out of the
+others' reach. If a process never returned it, the memory of all stages would add up. So a process keeps free memory,
+for all its threads, while it makes shards of one table, and returns it before the next table. GPUs: the worker
+processes of a command are spread over those of the machine, each of them uses one.
 """
 
 import ctypes
@@ -17,8 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-# in bytes; glibc reads them as a process starts
-ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
+# two sizes in bytes, and the number of separate heaps; glibc reads them as a process starts
+ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28, "MALLOC_ARENA_MAX": 1}
+# the numbers by which glibc's function mallopt knows them (malloc.h)
+MALLOPT = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_ARENA_MAX": -8}
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # CUDA's libraries read it when they are first used: numbers or names of GPUs
 DEVICE = "REFINERY_DEVICE"  # the device that was asked for, such as cuda:1; see faces.accelerator.devices
 GPU_FILE = re.compile(r"nvidia(\d+)")  # in /dev, of NVIDIA's driver
@@ -76,6 +79,18 @@ def on_table_change(release: Callable[[], object]) -> None:
     _releases.append(release)
 
 
+@cache
+def keep_free_memory() -> None:
+    """Treat free memory in this process as in a worker process, but for what the environment says otherwise.
+
+    Threads that have begun already keep their heaps. Does nothing with another C library than glibc.
+    """
+    mallopt = _glibc("mallopt")
+    for name, value in ENVIRONMENT.items():
+        if mallopt and name not in os.environ:
+            mallopt(MALLOPT[name], value)
+
+
 def begin_table(table: str) -> None:
     """To be called before each shard: frees the memory that shards of another table left in this process."""
     global _current_table
@@ -85,15 +100,15 @@ def begin_table(table: str) -> None:
         import pyarrow as pa  # here, for `--help` reads names of this file and shall not wait for it
 
         pa.default_memory_pool().release_unused()
-        if trim := _malloc_trim():
-            trim(0)
+        if trim := _glibc("malloc_trim"):
+            trim(0)  # returns all free pages to the system
     _current_table = table
 
 
 @cache
-def _malloc_trim() -> Any:
-    """glibc's malloc_trim, which returns all free pages to the system; None with another C library."""
+def _glibc(function: str) -> Any:
+    """A function of glibc; None with another C library."""
     try:
-        return ctypes.CDLL(None).malloc_trim
+        return getattr(ctypes.CDLL(None), function)
     except (AttributeError, OSError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""A worker process frees memory and models when it starts another table, and not before."""
+"""A process that makes shards frees memory and models when it starts another table, and not before."""
 
 import gc
 import logging
@@ -39,7 +39,7 @@ print(full - kept, kept - used_mb())
 """
 
 
-@pytest.mark.skipif(worker_process._malloc_trim() is None, reason="another C library than glibc")
+@pytest.mark.skipif(worker_process._glibc("malloc_trim") is None, reason="another C library than glibc")
 def test_memory_is_kept_within_a_table_and_freed_before_the_next() -> None:
     environment = {**os.environ, **{k: str(v) for k, v in worker_process.ENVIRONMENT.items()}}
     process = subprocess.run(
@@ -56,7 +56,7 @@ def test_memory_is_kept_within_a_table_and_freed_before_the_next() -> None:
 
 
 def test_without_glibc_memory_is_not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_process, "_malloc_trim", lambda: None)
+    monkeypatch.setattr(worker_process, "_glibc", lambda function: None)
     worker_process.begin_table("one")
     worker_process.begin_table("another")
     assert worker_process._current_table == "another"
