@@ -42,13 +42,18 @@ def invented_pixels(pictures: NDArray[np.uint8]) -> Pixels:
     The alignment makes them black. A pixel counts if it and all pixels between it and a border are black.
     """
     black = pictures <= BLACK
+    few = FEW_BLACK * pictures[:1].size
     invented = np.zeros_like(black)
-    some = np.flatnonzero(black.mean((1, 2)) > FEW_BLACK)
-    for axis in (1, 2) if len(some) else ():
-        for step in (1, -1):
-            order = (slice(None),) * axis + (slice(None, None, step),)
-            invented[some] |= np.logical_and.accumulate(black[some][order], axis=axis)[order]
-    return np.asarray(invented & (invented.mean((1, 2), keepdims=True) > FEW_BLACK))
+    some = np.flatnonzero(np.count_nonzero(black, axis=(1, 2)) > few)
+    if len(some):
+        black = black[some]
+        outside = np.zeros_like(black)
+        for axis in (1, 2):
+            for step in (1, -1):
+                order = (slice(None),) * axis + (slice(None, None, step),)
+                outside |= np.logical_and.accumulate(black[order], axis=axis)[order]
+        invented[some] = outside & (np.count_nonzero(outside, axis=(1, 2)) > few)[:, None, None]
+    return invented
 
 
 def tone_ranks(pictures: NDArray[np.uint8], valid: Pixels) -> NDArray[np.uint8]:
@@ -58,10 +63,11 @@ def tone_ranks(pictures: NDArray[np.uint8], valid: Pixels) -> NDArray[np.uint8]:
     """
     n = len(pictures)
     code = pictures + (np.arange(n) * 256)[:, None, None]
-    counts = np.bincount(code[valid], minlength=n * 256).reshape(n, 256)
+    counted = code.ravel() if valid.all() else code[valid]
+    counts = np.bincount(counted, minlength=n * 256).reshape(n, 256)
     double = 2 * np.cumsum(counts, axis=1) - counts  # twice the number of pixels below, and half of the equal ones
     ranks = (double * 255 // np.maximum(2 * counts.sum(1, keepdims=True), 1)).astype(np.uint8)
-    return np.where(valid, ranks.ravel()[code], np.uint8(127))
+    return np.where(valid, np.take(ranks, code), np.uint8(127))
 
 
 def sketch_tones(sketches: Sketches) -> Tones:

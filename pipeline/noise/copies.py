@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pipeline.faces.sketch import Sketches, Tones, sketch_tones, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
-from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
-from pipeline.noise.pictures.similar_faces import NEAREST, centre_vectors, near_pairs, shifted_centres_agree
+from pipeline.noise.pictures.half_size import compared_area
+from pipeline.noise.pictures.same_picture import pair_correlations, sketch_rows
+from pipeline.noise.pictures.similar_faces import NEAREST, FacePairs, centre_vectors, face_pairs, near_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import FaceVectors, Floats
@@ -25,6 +26,7 @@ from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
 Pairs = tuple[Indices, Indices, Floats]  # rows i and j of each pair, and the correlation of their sketches
+NO_PAIRS: Pairs = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 # for the score of two faces; only pairs that reach it are compared by their pixels. A weak embedder gives a photo that
 # was made grey or dark a low score with the original
 CANDIDATE_FAR = 0.1
@@ -52,6 +54,7 @@ class _Pictures(NamedTuple):
 
     sketches: Sketches
     tones: Tones
+    area: Indices  # [n]: valid pixels, see compared_area()
     sha: Indices  # [n]: a number for each SHA-256, so that photos with equal bytes have equal numbers
 
 
@@ -72,7 +75,7 @@ def copy_shard(
     sketches, drawn = sketch_rows(rows["sketch"])
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
     tones = sketch_tones(sketches)
-    pictures = _Pictures(sketches, tones, sha)
+    pictures = _Pictures(sketches, tones, compared_area(sketches), sha)
     usable = embedded & drawn
     identities = [start + np.flatnonzero(usable[start:end]) for _, start, end in runs(rows["identity"])]
     pairs = _duplicate_pairs(pictures, vectors, identities, score_calibration, far=alike, min_correlation=least)
@@ -102,13 +105,14 @@ def _duplicate_pairs(
     """The pairs of rows of one identity that are one picture. identities: the rows of each identity."""
     limit = threshold_at_far(calibration.fused_curve, far)
 
-    def compare(i: Indices, j: Indices) -> Pairs:
-        likely = fuse(pair_scores(vectors, i, vectors, j), calibration.weights) >= limit
-        i, j = i[likely], j[likely]
-        r = np.asarray(picture_correlations(pictures.sketches, i, j), np.float64)
-        return i[r >= min_correlation], j[r >= min_correlation], r[r >= min_correlation]
+    def compare(pairs: FacePairs) -> Pairs:
+        likely = fuse(pair_scores(vectors, pairs.i, vectors, pairs.j), calibration.weights) >= limit
+        pairs = pairs.part(likely)
+        r = np.asarray(pair_correlations(pictures.sketches, pairs), np.float64)
+        same = r >= min_correlation
+        return pairs.i[same], pairs.j[same], r[same]
 
-    pairs: list[Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    pairs: list[Pairs] = [NO_PAIRS]
     distinct = []
     for rows in identities:
         if len(rows) > 1:
@@ -127,71 +131,66 @@ def _duplicates_by_pixels(
     pictures: _Pictures,
     vectors: Sequence[FaceVectors],
     identities: Sequence[Indices],
-    compare: Callable[[Indices, Indices], Pairs],
+    compare: Callable[[FacePairs], Pairs],
 ) -> Iterator[Pairs]:
     """The pairs of rows of one identity that compare() finds to be one picture.
 
-    In the first round the pairs of many identities are compared together, because most identities are small.
+    A picture may have more duplicates than a face has candidates. So after each round one face of every picture stays,
+    and the places of the others go to the next most similar faces, until no pair is new. The pairs of many identities
+    are compared together, because most identities are small.
     """
     centres = centre_vectors(pictures.tones)
-    codes = []  # of each identity the pairs of the first round, as i * n + j of its n rows
-    for rows in identities:
-        i, j = near_pairs(partial(_joined_vectors, vectors, rows), centres[rows])
-        codes.append(i * len(rows) + j)
-    near = [(rows[code // len(rows)], rows[code % len(rows)]) for rows, code in zip(identities, codes, strict=True)]
-    i, j = (
-        np.concatenate([np.empty(0, np.int64), *column]) for column in (zip(*near, strict=True) if near else [(), ()])
-    )
-    found: list[Pairs] = []
-    for start in range(0, len(i), BLOCK_PAIRS):
-        block = slice(start, start + BLOCK_PAIRS)
-        agree = start + np.flatnonzero(shifted_centres_agree(pictures.tones, i[block], j[block]))
-        found.append(compare(i[agree], j[agree]))
-    yield from found
-    one = np.concatenate([np.empty(0, np.int64), *(pairs[0] for pairs in found)])
-    two = np.concatenate([np.empty(0, np.int64), *(pairs[1] for pairs in found)])
+    searches = [_Search(rows, centres, partial(_joined_vectors, vectors)) for rows in identities]
     of_row = np.full(len(pictures.sha), -1)
     for number, rows in enumerate(identities):
         of_row[rows] = number
-    for number in np.unique(of_row[one]).tolist():
-        rows, inside = identities[number], of_row[one] == number
-        if len(rows) > NEAREST + 1:
-            yield from _further_rounds(pictures, vectors, rows, codes[number], (one[inside], two[inside]), compare)
+    going_on = list(range(len(searches)))
+    while going_on:
+        new = [searches[number].next_pairs() for number in going_on]
+        i, j = (np.concatenate(column) for column in zip(*new, strict=True))
+        found: list[Pairs] = [NO_PAIRS]
+        for start in range(0, len(i), BLOCK_PAIRS):
+            block = slice(start, start + BLOCK_PAIRS)
+            pairs = face_pairs(pictures.tones, pictures.area, i[block], j[block])
+            found.append(compare(pairs.part(pairs.are_alike())))
+        yield from found
+        one, two = (np.concatenate([pairs[k] for pairs in found]) for k in (0, 1))
+        going_on = []
+        for number in np.unique(of_row[one]).tolist():
+            inside = of_row[one] == number
+            if searches[number].keep_one_of_each(one[inside], two[inside]):
+                going_on.append(number)
+
+
+class _Search:
+    """The rounds in which candidate pairs of duplicates of one identity are chosen; rows: the identity's."""
+
+    def __init__(self, rows: Indices, centres: NDArray[np.float32], vectors: Callable[[Indices], Any]) -> None:
+        self.rows, self.centres, self.vectors = rows, centres, vectors
+        self.left: Indices = np.arange(len(rows))  # of the rows, one of every picture
+        self.known: Indices = np.empty(0, np.int64)  # pairs of earlier rounds, as i * n + j
+
+    def next_pairs(self) -> tuple[Indices, Indices]:
+        """The rows of further pairs."""
+        n, rows = len(self.rows), self.rows[self.left]
+        i, j = near_pairs(lambda: self.vectors(rows), self.centres[rows])
+        new = np.setdiff1d(self.left[i] * n + self.left[j], self.known)
+        self.known = np.concatenate([self.known, new])
+        return self.rows[new // n], self.rows[new % n]
+
+    def keep_one_of_each(self, one: Indices, two: Indices) -> bool:
+        """Keep one face of every picture; one, two: rows of pairs that are one picture. False: no pair can be new."""
+        if len(self.left) <= NEAREST + 1:
+            return False
+        group = components(len(self.left), *(np.searchsorted(self.rows[self.left], rows) for rows in (one, two)))
+        self.left = self.left[group == np.arange(len(self.left))]
+        return True
 
 
 def _joined_vectors(vectors: Sequence[FaceVectors], rows: Indices) -> NDArray[np.float32]:
     """Unit vectors [n, d] of the faces in these rows, by all embedders side by side."""
     both = np.concatenate([np.asarray(v.x[rows], np.float32) for v in vectors], axis=1)
     return np.asarray(both / np.float32(len(vectors) ** 0.5), np.float32)
-
-
-def _further_rounds(
-    pictures: _Pictures,
-    vectors: Sequence[FaceVectors],
-    rows: Indices,
-    known: Indices,
-    found: tuple[Indices, Indices],
-    compare: Callable[[Indices, Indices], Pairs],
-) -> Iterator[Pairs]:
-    """Further pairs of an identity that are one picture.
-
-    known: the pairs that the first round compared, as i * n + j; found: the rows of those that are one picture.
-
-    A picture may have more duplicates than a face has candidates. So after each round one face of every picture stays,
-    and the places of the others go to the next most similar faces, until no pair is new.
-    """
-    x, left = _joined_vectors(vectors, rows), np.arange(len(rows))
-    while len(found[0]) and len(left) > NEAREST + 1:
-        one, two = (np.searchsorted(rows[left], k) for k in found)
-        group = components(len(left), one, two)
-        left = left[group == np.arange(len(left))]
-        i, j = near_pairs(partial(x.__getitem__, left), centre_vectors(pictures.tones[rows[left]]))
-        new = np.setdiff1d(left[i] * len(rows) + left[j], known)
-        known, i, j = np.concatenate([known, new]), rows[new // len(rows)], rows[new % len(rows)]
-        agree = shifted_centres_agree(pictures.tones, i, j)
-        pairs = compare(i[agree], j[agree])
-        yield pairs
-        found = pairs[:2]
 
 
 def _best_duplicates(pairs: Pairs, norm: NDArray[Any]) -> tuple[Indices, Floats]:

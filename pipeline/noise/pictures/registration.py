@@ -7,6 +7,7 @@ OpenCV's findTransformECC, whose calls cost more than their arithmetic.
 Convention: maps [n, 2, 3] take a pixel (x, y, 1) of the first picture, counted from the centre, to one of the second.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.bool_]
+Bounds = Sequence[float]
 STEADY = 1e-3  # added to the diagonal of the normal equations, as a share of it: flat pictures have no solution
 MAX_STEP = 0.2  # of a map's turns and scales in one round; a larger step has gone astray
 
@@ -29,36 +31,57 @@ def inverse_maps(maps: Floats) -> Floats:
 
 
 def register(
-    pictures: tuple[Floats, Floats], valid: tuple[Pixels, Pixels], maps: Floats, *, rounds: int
+    pictures: tuple[Floats, Floats], valid: tuple[Pixels, Pixels], maps: Floats, *, rounds: int, least: Bounds = ()
 ) -> tuple[Floats, Floats]:
     """The correlation [n] of the first pictures with the second ones, registered on them, and the maps [n, 2, 3].
 
-    pictures: two times [n, side, side]; valid: their pixels that are compared; maps: where the search begins.
+    pictures: two times [n, side, side]; valid: their pixels that are compared; maps: where the search begins. least:
+    for the first rounds the correlation that a pair must have before the round; the search ends for a pair with less.
     """
+    found, ends = np.empty(len(maps), np.float32), np.empty_like(maps)
+    left, places = np.arange(len(maps)), maps.astype(np.float64)
     a, b = pictures
-    flat = len(a), -1
-    x, y = _coordinates(a.shape[1])
-    weight_a, weight_b = (v.astype(np.float32) for v in valid)
-    weight_a = weight_a.reshape(flat)
-    down, across = (
-        g.reshape(flat) for g in np.gradient(_standardised(a.reshape(flat), weight_a).reshape(a.shape), axis=(1, 2))
-    )
-    slopes = np.stack([across * x, across * y, across, down * x, down * y, down], axis=1)  # [n, 6, side^2]
-    places = maps.astype(np.float64)
-    for _ in range(rounds):
-        two, weight = _sampled(b, weight_a, weight_b, places)
-        weighted = slopes * weight[:, None]
-        normal = (weighted @ slopes.transpose(0, 2, 1)).astype(np.float64)
-        diagonal = np.einsum("nii->ni", normal)
-        diagonal *= 1 + STEADY
-        diagonal += 1e-6
-        error = _standardised(two, weight) - _standardised(a.reshape(flat), weight)
-        step = np.linalg.solve(normal, (weighted @ error[:, :, None]).astype(np.float64)).reshape(-1, 2, 3)
-        step[:, :, :2] = np.clip(step[:, :, :2], -MAX_STEP, MAX_STEP)
-        step[:, :, 2] = np.clip(step[:, :, 2], -a.shape[1] * MAX_STEP, a.shape[1] * MAX_STEP)
-        places = _compose(places, _inverse(step + np.eye(2, 3)))
-    two, weight = _sampled(b, weight_a, weight_b, places)
-    return correlations(a.reshape(flat), two, weight), places.astype(np.float32)
+    weights = valid[0].astype(np.float32).reshape(len(a), -1), valid[1].astype(np.float32)
+    slopes: Floats | None = None
+    for done in range(rounds + 1):
+        two, weight = _sampled(b, *weights, places)
+        one, two = _standardised(a.reshape(len(a), -1), weight), _standardised(two, weight)
+        if done in (*range(len(least)), rounds):
+            found[left], ends[left] = _mean_product(one, two, weight), places
+        if done == rounds or (done < len(least) and (found[left] < least[done]).all()):
+            break
+        if done < len(least) and not (stay := found[left] >= least[done]).all():
+            left, places, a, b, one, two, weight = (k[stay] for k in (left, places, a, b, one, two, weight))
+            weights = weights[0][stay], weights[1][stay]
+            slopes = None if slopes is None else slopes[stay]
+        if slopes is None:
+            slopes = _slopes(a, weights[0])
+        places = _moved(places, slopes, two - one, weight, most=a.shape[1] * MAX_STEP)
+    return found, ends
+
+
+def _slopes(pictures: Floats, weight: Floats) -> Floats:
+    """How each pixel of pictures [n, side, side] changes with the six numbers of a map: [n, 6, side^2]."""
+    flat = len(pictures), -1
+    x, y = _coordinates(pictures.shape[1])
+    even = _standardised(pictures.reshape(flat), weight).reshape(pictures.shape)
+    down, across = (g.reshape(flat) for g in np.gradient(even, axis=(1, 2)))
+    return np.stack([across * x, across * y, across, down * x, down * y, down], axis=1)
+
+
+def _moved(
+    places: NDArray[np.float64], slopes: Floats, error: Floats, weight: Floats, *, most: float
+) -> NDArray[np.float64]:
+    """The maps after a round. error [n, side^2]: of the pictures as the maps show them; most: pixels of a shift."""
+    weighted = slopes * weight[:, None]
+    normal = (weighted @ slopes.transpose(0, 2, 1)).astype(np.float64)
+    diagonal = np.einsum("nii->ni", normal)
+    diagonal *= 1 + STEADY
+    diagonal += 1e-6
+    step = np.linalg.solve(normal, (weighted @ error[:, :, None]).astype(np.float64)).reshape(-1, 2, 3)
+    step[:, :, :2] = np.clip(step[:, :, :2], -MAX_STEP, MAX_STEP)
+    step[:, :, 2] = np.clip(step[:, :, 2], -most, most)
+    return _compose(places, _inverse(step + np.eye(2, 3)))
 
 
 def warped(pictures: NDArray[Any], valid: Pixels, maps: Floats) -> tuple[Floats, Pixels]:
@@ -70,7 +93,10 @@ def warped(pictures: NDArray[Any], valid: Pixels, maps: Floats) -> tuple[Floats,
 
 def correlations(a: Floats, b: Floats, weight: Floats) -> Floats:
     """The correlation [n] of the rows of a and b [n, m], with a weight for each number."""
-    one, two = _standardised(a, weight), _standardised(b, weight)
+    return _mean_product(_standardised(a, weight), _standardised(b, weight), weight)
+
+
+def _mean_product(one: Floats, two: Floats, weight: Floats) -> Floats:
     return np.asarray((one * two * weight).sum(1) / np.maximum(weight.sum(1), 1e-6), np.float32)
 
 

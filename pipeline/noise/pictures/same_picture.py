@@ -6,27 +6,22 @@ by the deviation around it. Light and colour hardly change local contrast, but a
 shots of one scene, which look the same otherwise, are told apart.
 """
 
-from functools import cache
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from pipeline.faces.sketch import SIDE, Sketches, half_size, invented_pixels, tone_ranks
-from pipeline.noise.pictures.registration import correlations, identity_maps, inverse_maps, register, warped
-from pipeline.noise.pictures.similar_faces import MIN_SHIFTED, centre_correlations
+from pipeline.faces.sketch import SIDE, Sketches, invented_pixels, sketch_tones, tone_ranks
+from pipeline.noise.pictures.half_size import alike_at_half_size, compared_area, half_size_pictures
+from pipeline.noise.pictures.local_contrast import AROUND, BLUR, blurred, contrast_correlation, eroded, frame
+from pipeline.noise.pictures.registration import inverse_maps, register, warped
+from pipeline.noise.pictures.similar_faces import MIN_SHIFTED, FacePairs, face_pairs
 from pipeline.tables.columns import Mask, non_null
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]  # [n, side, side]
-MARGIN = 2  # pixels left out at each border, where a registered sketch may be empty
-BORDER = 2  # pixels of a sketch around invented ones, into which blurring spreads their black
-BLUR = 0.8  # pixels, standard deviation; removes finer detail, which recompression and rescaling change
-AROUND = 4.0  # pixels, standard deviation of the surroundings that local contrast is measured in
-NOISE = 8.0  # ranks, deviation that JPEG leaves in a flat area: weaker contrast does not count
 BURNT = (3, 248)  # grey values below and above which a picture that was made darker or brighter has lost its contrast
 MIN_AREA = 0.25  # share of a sketch that two faces must have in common to be compared
 # Of a face that was cut off less can differ, so what does differ counts more: 1 less the correlation is divided by the
@@ -34,11 +29,8 @@ MIN_AREA = 0.25  # share of a sketch that two faces must have in common to be co
 PART = 1.5
 MAX_SHARED = 64  # hashes with two equal quarters; quarters that more hashes share are not compared, see near_hashes()
 MAX_BITS = 10  # bits of 64 in which hashes with two equal quarters may differ
-ROUNDS, QUICK_ROUNDS = 6, 3  # of the registration at full size and at half size, where it begins
+ROUNDS = 6  # of the registration at full size; it begins where that at half size ended
 PAIRS = 128  # registered at a time: 40 MB
-# correlation at half size, which rejects most different pictures at a tenth of the cost; 1,920 duplicates reach 0.909
-MIN_QUICK = 0.9
-MIN_QUICK_CONTRAST = 0.87  # correlation of local contrasts at half size, likewise; these duplicates reach 0.89
 NEARLY = 0.03  # below SAME_PICTURE, where the other order of the two pictures is tried
 # correlation of local contrasts at full size; 1,920 edited duplicates reach 0.9558, and of 14,134 pairs of similar
 # photos of LFW's people the highest has 0.950 (flows/benchmark/results/duplicates.md)
@@ -51,26 +43,36 @@ def picture_correlations(sketches: Sketches, i: NDArray[Any], j: NDArray[Any]) -
     sketches [m, SIDE^2]. A pair that differs at half size gets -1. The order of the two sketches does not matter.
     """
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
-    one, two = np.sort(np.split(inverse, 2), axis=0)
+    pictures = sketches[rows]
+    return pair_correlations(
+        pictures, face_pairs(sketch_tones(pictures), compared_area(pictures), *np.split(inverse, 2))
+    )
+
+
+def pair_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:
+    """As picture_correlations(), of pairs whose centres are compared already."""
+    rows, inverse = np.unique(np.concatenate([pairs.i, pairs.j]), return_inverse=True)
+    one, two = np.split(inverse, 2)
     pictures = sketches[rows].reshape(-1, SIDE, SIDE)
-    tones, halves = _small_pictures(pictures)
+    halves = half_size_pictures(pictures)
     area = halves.valid.sum((1, 2))
-    one, two = np.where(area[one] >= area[two], (one, two), (two, one))
-    as_is, flipped = centre_correlations(tones, one, two)
-    r = np.full(len(i), -1.0, np.float32)
-    for correlation, side, swap in ((as_is, 1, False), (flipped, -1, False), (as_is, 1, True), (flipped, -1, True)):
+    r = np.full(len(one), -1.0, np.float32)
+    for correlation, side, swap in (
+        (pairs.as_is, 1, False),
+        (pairs.mirrored, -1, False),
+        (pairs.as_is, 1, True),
+        (pairs.mirrored, -1, True),
+    ):
         tried = (correlation >= MIN_SHIFTED) & (r < SAME_PICTURE)
         if swap:  # of a face that was cut off, the registration may succeed in one order only
             tried &= area[one] > area[two]
         a, b = (two, one) if swap else (one, two)
-        rows_tried = np.flatnonzero(tried)
-        for start in range(0, len(rows_tried), PAIRS):
-            pairs = rows_tried[start : start + PAIRS]
-            passed, maps = _alike_at_half_size(halves, a[pairs], b[pairs], side)
-            pairs = pairs[passed]
-            if len(pairs):
-                found = _symmetric_correlations(pictures[a[pairs]], pictures[b[pairs]][:, :, ::side], maps)
-                r[pairs] = np.maximum(r[pairs], found)
+        alike, maps = alike_at_half_size(halves, a[tried], b[tried], side)
+        alike = np.flatnonzero(tried)[alike]
+        for start in range(0, len(alike), PAIRS):
+            some, begin = alike[start : start + PAIRS], maps[start : start + PAIRS]
+            found = _symmetric_correlations(pictures[a[some]], pictures[b[some]][:, :, ::side], begin)
+            r[some] = np.maximum(r[some], found)
     return np.asarray(np.round(r, 4), np.float32)
 
 
@@ -83,94 +85,22 @@ def _symmetric_correlations(a: Pictures, b: Pictures, maps: Floats) -> Floats:
     return r
 
 
-class _SmallPictures(NamedTuple):
-    """Faces at half size: blurred tones and valid pixels [m, side, side]."""
-
-    tones: Floats
-    valid: Mask
-
-
-def _small_pictures(pictures: Pictures) -> tuple[Pictures, _SmallPictures]:
-    """The tones of faces at half size, and what they are registered by."""
-    halves = half_size(pictures)
-    present = ~invented_pixels(halves)
-    tones = tone_ranks(halves, present)
-    return tones, _SmallPictures(_blurred(tones, BLUR), _eroded(present))
-
-
-def _alike_at_half_size(
-    faces: _SmallPictures, i: NDArray[Any], j: NDArray[Any], side: int
-) -> tuple[NDArray[np.intp], Floats]:
-    """Which pairs of faces i and j [n] are alike when registered at half size, and their maps at full size.
-
-    side: -1 where faces j are mirrored, else 1.
-    """
-    pictures = faces.tones[i], np.ascontiguousarray(faces.tones[j][:, :, ::side])
-    valid = faces.valid[i] & _frame(faces.valid.shape[1]), faces.valid[j][:, :, ::side]
-    r, maps = register(pictures, valid, identity_maps(len(i)), rounds=QUICK_ROUNDS)
-    alike = np.flatnonzero(r >= MIN_QUICK)
-    if len(alike):
-        tones, seen = warped(pictures[1][alike], valid[1][alike], maps[alike])
-        shared = valid[0][alike] & seen
-        alike = alike[_contrast_correlation(pictures[0][alike], tones, shared, AROUND / 2) >= MIN_QUICK_CONTRAST]
-    maps = maps[alike]
-    maps[:, :, 2] *= 2
-    return alike, maps
-
-
 def _full_size_correlations(a: Pictures, b: Pictures, maps: Floats) -> Floats:
     """The correlation [n] of the local contrasts of a and b; maps: where the registration begins."""
     present = ~invented_pixels(a), ~invented_pixels(b)
     both = present[0] & present[1]
-    tones = _blurred(tone_ranks(a, both), BLUR), _blurred(tone_ranks(b, both), BLUR)
-    valid = _eroded(present[0]) & _frame(SIDE), _eroded(present[1])
+    tones = blurred(tone_ranks(a, both), BLUR), blurred(tone_ranks(b, both), BLUR)
+    valid = eroded(present[0]) & frame(SIDE), eroded(present[1])
     r, maps = register(tones, valid, maps, rounds=ROUNDS)
-    grey_a, (grey_b, seen) = _blurred(a, BLUR), warped(_blurred(b, BLUR), valid[1], maps)
+    grey_a, (grey_b, seen) = blurred(a, BLUR), warped(blurred(b, BLUR), valid[1], maps)
     inner = valid[0] & seen
     lasting = inner & (np.minimum(grey_a, grey_b) >= BURNT[0]) & (np.maximum(grey_a, grey_b) <= BURNT[1])
     shared = np.where(lasting.mean((1, 2), keepdims=True) >= MIN_AREA, lasting, inner)
     x, y = (tone_ranks(np.rint(p).astype(np.uint8), shared) for p in (grey_a, grey_b))
-    found = _contrast_correlation(x, y, shared, AROUND)
-    common = np.maximum(inner.mean((1, 2)), MIN_AREA) / _frame(SIDE).mean()
+    found = contrast_correlation(x, y, shared, AROUND)
+    common = np.maximum(inner.mean((1, 2)), MIN_AREA) / frame(SIDE).mean()
     found = np.maximum(1 - (1 - found) / common**PART, -1)
     return np.where((r > 0) & (shared.mean((1, 2)) >= MIN_AREA), found, np.float32(-1))
-
-
-def _eroded(valid: Mask) -> Mask:
-    """The valid pixels [n, side, side] all of whose neighbours within BORDER are valid."""
-    side = valid.shape[1]
-    reach = BORDER * side // SIDE
-    framed = np.pad(valid, ((0, 0), (reach, reach), (reach, reach)), constant_values=True)
-    shifts = range(2 * reach + 1)
-    rows = np.logical_and.reduce([framed[:, y : y + side] for y in shifts])
-    return np.asarray(np.logical_and.reduce([rows[:, :, x : x + side] for x in shifts]))
-
-
-@cache
-def _frame(side: int) -> Mask:
-    """The pixels [side, side] but those at the margins."""
-    inner = np.zeros((side, side), bool)
-    inner[MARGIN : side - MARGIN, MARGIN : side - MARGIN] = True
-    return inner
-
-
-def _blurred(pictures: NDArray[Any], deviation: float) -> Floats:
-    return np.asarray(gaussian_filter(pictures.astype(np.float32), (0, deviation, deviation), mode="mirror"))
-
-
-def _contrast_correlation(a: NDArray[Any], b: NDArray[Any], shared: Mask, around: float) -> Floats:
-    """The correlation [n] of the local contrasts of pictures a and b, within their shared pixels [n, side, side]."""
-    x, y = (_local_contrast(p, shared, around).reshape(len(a), -1) for p in (a, b))
-    return correlations(x, y, shared.reshape(len(a), -1).astype(np.float32))
-
-
-def _local_contrast(pictures: NDArray[Any], valid: Mask, around: float) -> Floats:
-    """Each pixel less the mean of the valid pixels around it, divided by their deviation."""
-    weight, pictures = valid.astype(np.float32), pictures.astype(np.float32)
-    near = np.maximum(_blurred(weight, around), 1e-3)
-    mean = _blurred(pictures * weight, around) / near
-    square = _blurred(pictures * pictures * weight, around) / near
-    return np.asarray((pictures - mean) / np.sqrt(np.maximum(square - mean * mean, 0) + NOISE**2), np.float32)
 
 
 def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, Mask]:

@@ -5,8 +5,7 @@ compared for each photo.
 """
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.signedinteger[Any]]
 # rows and columns of the tones that every crop of a face shows, from the forehead to the mouth
 ROWS, COLUMNS = slice(6, 18), slice(4, 16)
+BLOCK_SIDE = 2  # pixels
 BLOCKS = 6  # per side of the centre, for the coarse comparison, which needs no registration
 MIN_CENTRE = 0.55  # correlation of the blocks of two centres; 99.9% of 1,920 edited duplicates reach 0.57
 # the same where the second centre is shifted by up to a pixel, whichever way is best; 99.9% of them reach 0.69
@@ -34,23 +34,14 @@ def centre_vectors(tones: Tones, down: int = 0, across: int = 0) -> Floats:
 
     down, across: by how many pixels the centre is shifted.
     """
-    vectors = tones.reshape(-1, SIDE_OF_TONES**2).astype(np.float32) @ _block_sums(
-        down, across
-    )  # exact: all are integers below 2^24
-    vectors = vectors * BLOCKS**2 - vectors.sum(1, keepdims=True)
+    pictures = tones.reshape(-1, SIDE_OF_TONES, SIDE_OF_TONES)
+    sums = np.zeros((len(tones), BLOCKS, BLOCKS), np.uint16)
+    for row in range(ROWS.start + down, ROWS.start + down + BLOCK_SIDE):
+        for column in range(COLUMNS.start + across, COLUMNS.start + across + BLOCK_SIDE):
+            sums += pictures[:, row::BLOCK_SIDE, column::BLOCK_SIDE][:, :BLOCKS, :BLOCKS]
+    vectors = sums.reshape(-1, BLOCKS**2).astype(np.float32)
+    vectors = vectors * BLOCKS**2 - vectors.sum(1, keepdims=True)  # exact: all are integers below 2^24
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
-
-
-@cache
-def _block_sums(down: int, across: int) -> Floats:
-    """The matrix [SIDE_OF_TONES^2, BLOCKS^2] that turns flat tones into the sums of the blocks of the centre."""
-    sides = []
-    for part, shift in ((ROWS, down), (COLUMNS, across)):
-        block = np.zeros((SIDE_OF_TONES, BLOCKS), np.float32)
-        pixels = np.arange(part.start, part.stop)
-        block[pixels + shift, (pixels - part.start) * BLOCKS // len(pixels)] = 1
-        sides.append(block)
-    return np.ascontiguousarray(np.kron(*sides), np.float32)
 
 
 def mirrored(vectors: Floats) -> Floats:
@@ -73,10 +64,29 @@ def centre_correlations(tones: Tones, i: Indices, j: Indices) -> tuple[Floats, F
     return plain, flipped
 
 
-def shifted_centres_agree(tones: Tones, i: Indices, j: Indices) -> NDArray[np.bool_]:
-    """Which pairs [n] have centres that are alike where one is shifted by up to a pixel, mirrored or not."""
-    rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
-    return np.asarray(np.maximum(*centre_correlations(tones[rows], *np.split(inverse, 2))) >= MIN_SHIFTED)
+class FacePairs(NamedTuple):
+    """Pairs of rows of faces, and how alike their centres are, see centre_correlations()."""
+
+    i: Indices  # the face of which more is to be seen; of equal ones the first row
+    j: Indices
+    as_is: Floats
+    mirrored: Floats
+
+    def are_alike(self) -> NDArray[np.bool_]:
+        """Which pairs [n] have centres that are alike where one is shifted by up to a pixel, mirrored or not."""
+        return np.asarray(np.maximum(self.as_is, self.mirrored) >= MIN_SHIFTED)
+
+    def part(self, which: NDArray[np.bool_]) -> Self:
+        """Those of a mask [n]."""
+        return type(self)(self.i[which], self.j[which], self.as_is[which], self.mirrored[which])
+
+
+def face_pairs(tones: Tones, area: Indices, i: Indices, j: Indices) -> FacePairs:
+    """Pairs i, j [n], in either order, of faces with tones [m, SIDE_OF_TONES^2] of which `area` [m] pixels are seen."""
+    one, two = np.minimum(i, j), np.maximum(i, j)
+    one, two = np.where(area[one] >= area[two], (one, two), (two, one))
+    rows, inverse = np.unique(np.concatenate([one, two]), return_inverse=True)
+    return FacePairs(one, two, *centre_correlations(tones[rows], *np.split(inverse, 2)))
 
 
 def near_pairs(x: Callable[[], Floats], centres: Floats) -> tuple[Indices, Indices]:

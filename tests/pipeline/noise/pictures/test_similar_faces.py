@@ -13,9 +13,9 @@ from pipeline.noise.pictures.similar_faces import (
     ROWS,
     centre_correlations,
     centre_vectors,
+    face_pairs,
     mirrored,
     near_pairs,
-    shifted_centres_agree,
 )
 from tests.builders.photos.duplicates import duplicate_of, sketch_of
 from tests.builders.tables.drawn_vectors import person, photos_of, picture
@@ -24,8 +24,9 @@ from tests.builders.tables.drawn_vectors import person, photos_of, picture
 def similar_pairs(x, tones):
     """The pairs of an identity's faces that are compared by their pixels."""
     i, j = near_pairs(lambda: x, centre_vectors(tones))
-    agree = shifted_centres_agree(tones, i, j)
-    return i[agree], j[agree]
+    pairs = face_pairs(tones, np.full(len(tones), 400), i, j)
+    alike = pairs.part(pairs.are_alike())
+    return alike.i, alike.j
 
 
 def tones_of(pictures):
