@@ -73,9 +73,9 @@ def compare_pictures(
         rows, inverse = np.unique(np.concatenate([i[block], j[block]]), return_inverse=True)
         names, sha, sketches = _read_pictures(root, sets, digests.place[rows])
         one, two = np.split(inverse, 2)
+        equal_bytes = (sha[one] == sha[two]).astype(bool)
         # two faces of one photo are two people: such a pair is one picture only if the same face was cut from it
-        same_face = (sketches[one] == sketches[two]).all(1)
-        equal_bytes = (sha[one] == sha[two]).astype(bool) & same_face
+        equal_bytes[equal_bytes] = (sketches[one[equal_bytes]] == sketches[two[equal_bytes]]).all(1)
         ids[:, block] = names[one], names[two]
         correlation[block] = np.where(equal_bytes, 1.0, picture_correlations(sketches, one, two))
     keep = correlation >= rule.min_correlation

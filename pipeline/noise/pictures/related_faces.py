@@ -42,9 +42,9 @@ def related_pairs(
     merges, strays = _connected(root, digests, data, numbers, connections)
     order = np.argsort(digests.identity, kind="stable")
     of = digests.identity[order]
-    members = {}
-    for identity in np.unique(np.concatenate([merges.ravel(), strays[:, 1]])).tolist():
-        members[identity] = order[slice(*np.searchsorted(of, [identity, identity + 1]))]
+    named = np.unique(np.concatenate([merges.ravel(), strays[:, 1]])).astype(of.dtype)
+    ranges = zip(*(np.searchsorted(of, named, side=side).tolist() for side in ("left", "right")), strict=True)
+    members = {number: order[slice(*rows)] for number, rows in zip(named.tolist(), ranges, strict=True)}
     pairs: list[NDArray[Any]] = [np.empty((0, 2), np.int64)]
     for one, two in merges.tolist():
         pairs += _similar(digests.hash, members[one], members[two], MAX_BITS_OF_MERGED)

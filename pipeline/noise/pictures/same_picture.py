@@ -51,6 +51,13 @@ def picture_correlations(sketches: Sketches, i: NDArray[Any], j: NDArray[Any]) -
 
 def pair_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:
     """As picture_correlations(), of pairs whose centres are compared already."""
+    alike = pairs.are_alike()
+    r = np.full(len(alike), -1.0, np.float32)
+    r[alike] = _registered_correlations(sketches, pairs.part(alike))
+    return np.asarray(np.round(r, 4), np.float32)
+
+
+def _registered_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:
     rows, inverse = np.unique(np.concatenate([pairs.i, pairs.j]), return_inverse=True)
     one, two = np.split(inverse, 2)
     pictures = sketches[rows].reshape(-1, SIDE, SIDE)
@@ -73,7 +80,7 @@ def pair_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:
             some, begin = alike[start : start + PAIRS], maps[start : start + PAIRS]
             found = _symmetric_correlations(pictures[a[some]], pictures[b[some]][:, :, ::side], begin)
             r[some] = np.maximum(r[some], found)
-    return np.asarray(np.round(r, 4), np.float32)
+    return r
 
 
 def _symmetric_correlations(a: Pictures, b: Pictures, maps: Floats) -> Floats:
