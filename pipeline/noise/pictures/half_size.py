@@ -17,8 +17,8 @@ PAIRS = 128  # compared at a time
 ROUNDS = 3  # of the registration
 # correlation of the registered tones; 1,920 duplicates reach 0.909
 MIN_QUICK = 0.9
-# the same before the first round, where most pairs are given up, and before the next two: of these duplicates the lowest
-# begins with 0.64, and none is given up that would be found otherwise
+# the same before the first round, where most pairs are given up, and before the next two: of these duplicates the
+# lowest begins with 0.64, and none is given up that would be found otherwise
 MIN_IN_PLACE = 0.55
 MIN_ROUNDS = (MIN_IN_PLACE, 0.7, 0.84)
 MIN_QUICK_CONTRAST = 0.87  # correlation of local contrasts; these duplicates reach 0.89
