@@ -82,6 +82,13 @@ def refine(
     With --groups the thresholds are calibrated for each group of people; one of few pairs borrows from all.
     """
     request = _request(locals())
+    return refine_root(root, request, groups=groups, without_lost_answers=without_lost_answers)
+
+
+def refine_root(
+    root: str, request: RefineRequest, *, groups: str = "", without_lost_answers: bool = False
+) -> RefineResult:
+    """Build the refinement of a request, and put it in force in the root. groups: the file of --groups."""
     with root_lock(root):
         if not without_lost_answers:
             check_answers(root)

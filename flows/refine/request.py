@@ -35,6 +35,8 @@ class RefineRequest:
     rates: Rates
     groups: Mapping[str, str] = field(default_factory=dict)  # by identity as the user's file spells it
     choose: bool = True  # between the faces of a photo; False: the face that the detector's rule takes
+    # whether outliers are decided by likelihood ratios with the faces' textures, as a weak embedder needs it
+    textures: bool = False
 
     @classmethod
     def parse(
@@ -116,6 +118,7 @@ class RefineRequest:
             "shards": self.shards,
             "lost_per_noise": self.rates.lost_per_noise,
             "choose": self.choose,
+            **({"textures": True} if self.textures else {}),
         }
 
     @classmethod
@@ -153,6 +156,7 @@ class RefineRequest:
             Rates(lost_per_noise=record["lost_per_noise"]),
             groups,
             record["choose"],
+            record.get("textures", False),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from flows.prefect_runtime.gpu_limit import gpu
 from flows.prefect_runtime.task import as_task
@@ -13,6 +14,7 @@ from pipeline.faces.face_quality.degraded_faces import degraded_schema, degraded
 from pipeline.faces.face_quality.quality_model import MEASURES, FaceQualityModel, measure_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder, OnCard
 from pipeline.faces.rows.face_row import PartWithTombstones, PhotosReadAgain
+from pipeline.faces.texture.texture_tables import BASIS, TEXTURES, basis_shard, texture_shard
 from pipeline.faces.tombstones.tombstones import Tombstones
 from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.sources.index import Source, SourceLocation, earlier_shards, index_photos
@@ -128,6 +130,18 @@ def build_all_embeddings(
     """The embeddings tables of a faces table, one for each embedder; runs that share a GPU wait for each other."""
     with gpu():
         return [build_embeddings(root, faces, e, workers=workers, former=former) for e in embedders]
+
+
+def build_textures(root: str, faces: Table, *, workers: Workers = None) -> Table:
+    """The textures table of a faces table. Its principal components are those of the same faces."""
+    run: dict[str, Any] = {"workers": workers, "unhashed": {"root": root}}
+    parts = [tuple(faces.shards)]
+    basis: Table = as_task(build, name="texture_basis")(root, "texture_basis", basis_shard, parts, schema=BASIS, **run)
+    params = {"basis": basis.shards[0]}
+    textures: Table = as_task(build, name="textures")(
+        root, "textures", texture_shard, faces.shards, schema=TEXTURES, params=params, **run
+    )
+    return textures
 
 
 def build_quality_tables(

@@ -42,7 +42,8 @@ from flows.cli.options import (
 from flows.cli.sizes import parse_workers
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
-from flows.refine.flow import refine
+from flows.refine.flow import refine_root
+from flows.refine.request import RefineRequest
 from flows.refine.source_pairs import parse_sources, survey_sources
 from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
@@ -135,6 +136,7 @@ def self_train(
     given: dict[str, Any] = {"follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
     sources = parse_sources(source, **given)
     refining: dict[str, Any] = {"min_faces": min_faces, "aligned": aligned, "flip": "add", **given}
+    refining |= {"test_set": test_set, "workers": workers}
     pool, start = parse_workers(workers), start_of(init, layer_lr=layer_lr)
     face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
@@ -143,11 +145,12 @@ def self_train(
         labels = training = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
             round_run = _short(run if number else first_run, _photos_left(number, training), steps)
-            models = detector, _train_model(root, round_run, training, faces, start=start, device=device)
-            refined = refine.fn(root, source, *models, test_set=test_set, workers=workers, **refining)
+            model = _train_model(root, round_run, training, faces, start=start, device=device)
+            request = RefineRequest.parse(source, detector, model, **refining)
+            refined = refine_root(root, replace(request, textures=True))
             current = latest(root)  # whose labels are those of the faces that it chose
             earlier, labels, faces = labels, current.labels, current.faces
-            finished.append(finished_round(number, training, earlier, labels, models[1]))
+            finished.append(finished_round(number, training, earlier, labels, model))
             if finished[-1].share < stop_share or number + 1 == rounds:
                 break
             claims = as_claimed(root, photos, faces, workers=pool)

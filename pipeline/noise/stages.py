@@ -26,6 +26,7 @@ from pipeline.noise.running.mixture_stages import (
     build_mixture,
 )
 from pipeline.noise.running.person_stages import build_persons, vector_lengths
+from pipeline.noise.running.ratio_stages import build_ratio_suspects
 from pipeline.noise.running.stage_run import References, StageRun, TestSets
 from pipeline.noise.search.gallery_counts import GalleryCounts, count_gallery
 from pipeline.noise.search.search_memory import SearchSize
@@ -65,6 +66,7 @@ def find_noise(
     rates: Rates | None = None,
     quality: QualityTables | None = None,
     groups: Table | None = None,
+    textures: Table | None = None,
     workers: Workers = None,
     memory_bytes: int | None = None,
     build: Callable[..., Table] = build_table,
@@ -75,7 +77,8 @@ def find_noise(
     and embeddings, by the same embedders, of each test set. references: tables of embeddings, for each embedder, of
     faces of other people, which only the calibration uses. companions: likewise, of faces beside the persons of few
     identities. quality: from which the quality of each face is computed; without it no face is weak. groups: the groups
-    of identities (groups/group_calibration.py), whose noise is then decided by calibrations of their own.
+    of identities (groups/group_calibration.py), whose noise is then decided by calibrations of their own. textures: of
+    the faces, with which outliers are decided by likelihood ratios (likelihood_ratio/), as a weak embedder needs it.
     memory_bytes: the limit for searches among all persons, which changes no result. build: the function that makes a
     table; benchmarks give one that measures.
     """
@@ -89,8 +92,11 @@ def find_noise(
     group_mixture = build_group_mixture(run, calibration, mixture, clusters, copies, persons) if run.groups else None
     strays = _strays(run, calibration, counts, clusters, persons)
     relations = _relations(run, calibration, counts, persons)
+    suspects = _suspects(run, calibration, (mixture, group_mixture), copies, clusters, persons)
+    if textures is not None:
+        suspects = build_ratio_suspects(run, textures, copies, clusters, suspects)
     detected = [
-        _suspects(run, calibration, (mixture, group_mixture), copies, clusters, persons),
+        suspects,
         strays,
         relations,
         _conflicts(run, calibration, copies, Connections([*strays.shards, *relations.shards], persons.shards)),

@@ -10,7 +10,14 @@ from flows.refine.calibration.reference import reference_photos
 from flows.refine.request import RefineRequest
 from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
 from flows.refine.source_pairs import survey_sources
-from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos, build_quality_tables
+from flows.refine.tables import (
+    SourcePaths,
+    build_all_embeddings,
+    build_faces,
+    build_photos,
+    build_quality_tables,
+    build_textures,
+)
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.faces.tombstones.tombstones import Tombstones, read_tombstones
 from pipeline.noise import stages
@@ -112,6 +119,7 @@ def _find_noise(
 ) -> stages.Noise:
     """The noise of the chosen faces; of few identities the faces beside their persons calibrate, too."""
     references, groups = calibrated_by
+    textures = build_textures(root, chosen.faces, workers=request.workers) if request.textures else None
     noise: stages.Noise = as_task(stages.find_noise, name="noise")(
         root,
         chosen.faces,
@@ -122,6 +130,7 @@ def _find_noise(
         companions=[chosen.companions.embeddings] if chosen.companions.faces else [],
         quality=quality,
         groups=groups,
+        textures=textures,
         workers=request.workers,
         memory_bytes=request.memory_bytes,
     )

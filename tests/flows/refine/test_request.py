@@ -37,7 +37,7 @@ def test_a_record_gives_the_request_again_with_every_option(tmp_path: Path) -> N
         identity_level=1,
         boxes=[str(boxes)],
     )
-    given = replace(given, choose=False)
+    given = replace(given, choose=False, textures=True)
     defaults = RefineRequest.parse(["image-folder", str(tmp_path / "photos")], str(DETECTOR), str(EMBEDDER))
     names = {field.name for field in fields(RefineRequest)}
     for name in names - {"models"}:
