@@ -92,11 +92,8 @@ def find_noise(
     group_mixture = build_group_mixture(run, calibration, mixture, clusters, copies, persons) if run.groups else None
     strays = _strays(run, calibration, counts, clusters, persons)
     relations = _relations(run, calibration, counts, persons)
-    suspects = _suspects(run, calibration, (mixture, group_mixture), copies, clusters, persons)
-    if textures is not None:
-        suspects = build_ratio_suspects(run, textures, copies, clusters, suspects)
     detected = [
-        suspects,
+        _suspects(run, calibration, (mixture, group_mixture), textures, copies, clusters, persons),
         strays,
         relations,
         _conflicts(run, calibration, copies, Connections([*strays.shards, *relations.shards], persons.shards)),
@@ -122,14 +119,22 @@ def find_noise(
     return noise._replace(groups=groups, group_calibration=group_calibration, group_effects=effects)
 
 
-def _suspects(run: StageRun, calibration: Shard, mixtures: tuple[Shard, Shard | None], *tables: Table) -> Table:
+def _suspects(
+    run: StageRun,
+    calibration: Shard,
+    mixtures: tuple[Shard, Shard | None],
+    textures: Table | None,
+    *tables: Table,
+) -> Table:
+    """The suspects; with textures their outliers are by likelihood ratios. tables: copies, clusters and persons."""
     params = {"calibration": calibration, "mixture": mixtures[0], "odd": run.rates.odd, "poor_px": run.rates.poor_px}
     params["doubtful"] = DOUBTFUL
     params = run.grouped(params)
     if run.groups:
         params["group_mixture"] = mixtures[1]
     parts = run.parts_of(run.faces, *tables, *run.quality)
-    return run.make("suspects", suspect_shard, parts, version=2, params=params)
+    suspects = run.make("suspects", suspect_shard, parts, version=2, params=params)
+    return suspects if textures is None else build_ratio_suspects(run, textures, *tables[:2], suspects)
 
 
 def _strays(run: StageRun, calibration: Shard, counts: GalleryCounts, clusters: Table, persons: Table) -> Table:

@@ -1,7 +1,7 @@
 """The stages that decide outliers by likelihood ratios, for weak embedders helped by the texture of faces."""
 
-from pipeline.noise.likelihood_ratio.ratio_findings import ratio_suspect_shard
-from pipeline.noise.likelihood_ratio.ratio_tables import RATIOS, TWO_COVARIANCE, ratio_shard, two_covariance_shard
+from pipeline.noise.likelihood_ratio.model_table import TWO_COVARIANCE, two_covariance_shard
+from pipeline.noise.likelihood_ratio.ratio_suspects import ratio_suspect_shard
 from pipeline.noise.running.stage_run import StageRun
 from pipeline.noise.suspects import DOUBTFUL
 from pipeline.tables.table import Table
@@ -10,9 +10,8 @@ from pipeline.tables.table import Table
 def build_ratio_suspects(run: StageRun, textures: Table, copies: Table, clusters: Table, suspects: Table) -> Table:
     """The suspects with outliers by likelihood ratios. textures: further unit vectors of the same faces."""
     kinds = zip(*run.all_embeddings(), textures.shards, strict=True)
-    parts = list(zip(kinds, copies.shards, strict=True))
-    model = run.make("two_covariance", two_covariance_shard, [tuple(parts)], schema=TWO_COVARIANCE).shards[0]
-    ratios = run.make("likelihood_ratios", ratio_shard, parts, schema=RATIOS, params={"model": model})
-    by_shard = list(zip(suspects.shards, clusters.shards, ratios.shards, parts, strict=True))
+    vectors = list(zip(kinds, copies.shards, strict=True))
+    model = run.make("two_covariance", two_covariance_shard, [tuple(vectors)], schema=TWO_COVARIANCE).shards[0]
+    parts = list(zip(suspects.shards, clusters.shards, vectors, strict=True))
     params = {"model": model, "doubtful": DOUBTFUL}
-    return run.make("ratio_suspects", ratio_suspect_shard, by_shard, params=params)
+    return run.make("ratio_suspects", ratio_suspect_shard, parts, params=params)

@@ -1,6 +1,6 @@
-"""The tables of likelihood ratios: the model that fits the data, and the probability of each photo to be an outlier.
+"""The two_covariance table: the model that fits the data, and the faces that are compared by it.
 
-The model is fitted to a sample of fixed size, so that the cost does not grow with the data: the identities with the
+It is fitted to a sample of fixed size, so that the cost does not grow with the data: the identities with the
 lowest hashes of their names, as in the mixture table. Duplicates are left out, for each would confirm the other.
 """
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.likelihood_ratio.fit_two_covariance import fit_two_covariance
-from pipeline.noise.likelihood_ratio.two_covariance import Codes, IdentitySums, TwoCovariance, joined, posteriors
+from pipeline.noise.likelihood_ratio.two_covariance import IdentitySums, TwoCovariance
 from pipeline.noise.outliers.mixture_table import FACES, lowest_hashes
 from pipeline.tables.columns import read_vectors
 from pipeline.tables.table import Shard, read_shard
@@ -25,16 +25,6 @@ TWO_COVARIANCE = pa.schema(  # one row: see TwoCovariance
         ("between", pa.float64()),
         ("dims", pa.float64()),
         ("prior", pa.float64()),
-    ]
-)
-RATIOS = pa.schema(
-    [
-        ("face_id", pa.string()),
-        ("identity", pa.string()),
-        # log likelihood ratio: of the photo showing the person of its identity against somebody else; null: there is no
-        # face, or nothing to compare it with, or it is a duplicate
-        ("ratio", pa.float32()),
-        ("noise", pa.float32()),  # the probability that it shows somebody else; null likewise
     ]
 )
 
@@ -78,26 +68,6 @@ def compared_faces(root: str, shards: VectorShards) -> tuple[pa.Table, list[NDAr
     at = np.flatnonzero(used)
     table = rows.select(["face_id", "identity"]).take(pa.array(at)).append_column("at", pa.array(at))
     return table, [np.asarray(v[at], np.float32) for v in x]
-
-
-def ratio_shard(part: VectorShards, *, root: str, model: Shard) -> pa.Table:
-    """The likelihood ratios of one shard, row by row; part: its shards of each kind of vector, and of copies."""
-    rows, vectors = compared_faces(root, part)
-    photos = read_shard(root, part[1], ["face_id", "identity"])
-    codes = rows["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    at = rows["at"].to_numpy()[order]
-    columns = np.full((2, len(photos)), np.nan)
-    columns[:, at] = _ratios([x[order] for x in vectors], codes[order].astype(np.int64), read_model(root, model))
-    arrays = [pa.array(c, pa.float32(), from_pandas=True) for c in columns]
-    return pa.table([photos["face_id"], photos["identity"], *arrays], schema=RATIOS)
-
-
-def _ratios(vectors: list[NDArray[np.float32]], identity: Codes, model: TwoCovariance) -> NDArray[np.float64]:
-    """The ratios and the probabilities of noise [2, n] of faces sorted by identity; nan for an identity's only one."""
-    sums = IdentitySums(identity)
-    ratio, posterior = posteriors(joined(vectors, model.weights), sums, model)
-    return np.where(sums.photos[sums.number] > 1, np.stack([ratio, 1 - posterior]), np.nan)
 
 
 @lru_cache(maxsize=4)
