@@ -82,7 +82,7 @@ def find_noise(
     memory_bytes: the limit for searches among all persons, which changes no result. build: the function that makes a
     table; benchmarks give one that measures.
     """
-    run = StageRun(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
+    run = StageRun(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build, textures=textures)
     run, found_persons = build_persons(run, references, quality, groups, companions)
     table, copies, clusters, persons, group_calibration, _ = found_persons
     calibration = table.shards[0]
@@ -93,16 +93,14 @@ def find_noise(
     strays = _strays(run, calibration, counts, clusters, persons)
     relations = _relations(run, calibration, counts, persons)
     detected = [
-        _suspects(run, calibration, (mixture, group_mixture), textures, copies, clusters, persons),
+        _suspects(run, calibration, (mixture, group_mixture), copies, clusters, persons),
         strays,
         relations,
         _conflicts(run, calibration, copies, Connections([*strays.shards, *relations.shards], persons.shards)),
     ]
     if known.has_unnamed_photos(embeddings[0]):
         detected.append(_known(run, calibration, counts, persons))
-    parts = [tuple(shard for findings in detected for shard in findings.shards)]
-    params = {"clusters": clusters.shards, "persons": persons.shards}
-    findings = run.make("findings", findings_shard, parts, params=params)
+    findings = _findings(run, detected, clusters, persons)
     limits = thresholds(
         score_calibration,
         persons=counts.persons,
@@ -119,13 +117,14 @@ def find_noise(
     return noise._replace(groups=groups, group_calibration=group_calibration, group_effects=effects)
 
 
-def _suspects(
-    run: StageRun,
-    calibration: Shard,
-    mixtures: tuple[Shard, Shard | None],
-    textures: Table | None,
-    *tables: Table,
-) -> Table:
+def _findings(run: StageRun, detected: Sequence[Table], clusters: Table, persons: Table) -> Table:
+    """The findings of the stages' tables in one."""
+    parts = [tuple(shard for findings in detected for shard in findings.shards)]
+    params = {"clusters": clusters.shards, "persons": persons.shards}
+    return run.make("findings", findings_shard, parts, params=params)
+
+
+def _suspects(run: StageRun, calibration: Shard, mixtures: tuple[Shard, Shard | None], *tables: Table) -> Table:
     """The suspects; with textures their outliers are by likelihood ratios. tables: copies, clusters and persons."""
     params = {"calibration": calibration, "mixture": mixtures[0], "odd": run.rates.odd, "poor_px": run.rates.poor_px}
     params["doubtful"] = DOUBTFUL
@@ -134,7 +133,7 @@ def _suspects(
         params["group_mixture"] = mixtures[1]
     parts = run.parts_of(run.faces, *tables, *run.quality)
     suspects = run.make("suspects", suspect_shard, parts, version=2, params=params)
-    return suspects if textures is None else build_ratio_suspects(run, textures, *tables[:2], suspects)
+    return suspects if run.textures is None else build_ratio_suspects(run, run.textures, tables[:2], suspects)
 
 
 def _strays(run: StageRun, calibration: Shard, counts: GalleryCounts, clusters: Table, persons: Table) -> Table:

@@ -30,6 +30,7 @@ class StageRun:
     memory_bytes: int | None
     build: Callable[..., Table]
     quality: tuple[Table, ...] = ()  # the table of qualities, where there is one
+    textures: Table | None = None  # unit vectors that describe the texture of the faces; None: they are not used
     groups: GroupShards | None = None  # None: all identities are scored by the calibration of the whole population
 
     def make(
