@@ -1,7 +1,8 @@
 """`refinery self-train`: refines without a pretrained embedder, by training on the noisy photos themselves.
 
 Round 0 trains on the labels as claimed and refines with that model. A network learns what most photos of an identity
-have in common before it learns the wrong labels, so this model already finds a good part of the noise. Every further
+have in common before it learns the wrong labels, so this model already finds a good part of the noise. It is still a
+weak model: photos are judged by it and by the texture of the faces together (noise/likelihood_ratio/). Every further
 round trains on the photos that look like most of their identity to the model of the round before. All trainings are
 short: after many passes over the photos the network knows the wrong labels by heart. The rounds end when few photos get
 another label.

@@ -9,6 +9,10 @@ from flows.refine.results import RefineResult
 from pipeline.tables.table import Table
 
 log = logging.getLogger("refinery")
+DECIDED_BY = (
+    "outliers: by the likelihood ratio of each photo's embedding and texture against the other photos of its identity; "
+    "of the rules below only outlier_probability decides about them, and mixed decides nothing"
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class SelfTrainingResult(Result):
         return [asdict(r) | {"share": f"{r.share:.1%}"} for r in self.rounds]
 
     def lines(self) -> list[str]:
-        """The last model, and the lines of the last refinement."""
-        return [f"the last model: {self.rounds[-1].model}", *self.outcome.lines()]
+        """The last model, what decides about outliers, and the lines of the last refinement."""
+        return [f"the last model: {self.rounds[-1].model}", DECIDED_BY, *self.outcome.lines()]
 
 
 def finished_round(number: int, training: Table, earlier: Table, labels: Table, model: str) -> SelfTrainingRound:

@@ -67,6 +67,11 @@ def test_rounds_count_what_changes_and_continue_where_they_stopped(
         assert 0 < r.kept < len(claimed) == first.trained_on
     assert first.changed > 0
     assert 0.7 * len(claimed) < second.trained_on <= len(claimed), "round 1 trains on the photos typical of their claim"
+    assert "likelihood ratio" in result.lines()[1]
+    assert latest(str(root)).options.request["textures"], "an erasure refines again by likelihood ratios, too"
+    made_from = {name.split("/")[0] for name in latest(str(root)).findings.manifest["inputs"]}
+    assert "ratio_suspects" in made_from
+    assert "suspects" not in made_from
     models = {p: p.stat().st_mtime_ns for p in root.rglob("*.pt")}
     # where all photos are typical, the second training is the first, and nothing changes any more
     assert len(models) == 2 or (second.trained_on == first.trained_on and second.changed == 0)
