@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
+from pipeline.noise.clusters import CLUSTERS
 from pipeline.noise.copies import COPIES
 from pipeline.noise.findings import findings_table
 from pipeline.noise.likelihood_ratio.model_table import TWO_COVARIANCE, VectorShards, read_model, two_covariance_shard
@@ -50,7 +51,8 @@ def photos() -> tuple[list[dict[str, Any]], np.ndarray]:
 
 FACES, X = photos()
 EDGE = next(i for i, row in enumerate(FACES) if row["identity"] == "same")
-SHARDINGS = ([(0, len(FACES))], [(0, EDGE), (EDGE, len(FACES))])
+NO_FACE = next(i for i, row in enumerate(FACES) if row["cluster"] is None)
+SHARDINGS = ([(0, len(FACES))], [(0, NO_FACE), (NO_FACE, NO_FACE + 1), (NO_FACE + 1, EDGE), (EDGE, len(FACES))])
 
 
 def vector_rows(part: tuple[str, int, int]) -> pa.Table:
@@ -89,9 +91,8 @@ def suspects_found(root: Path, start: int, end: int, vectors: VectorShards) -> s
         *((k, rows[0]["face_id"], None) for k in ("outlier", "mixed", "poor")),
     ]
     given = [findings_table(k, [subject], [other], [np.zeros(1)], [""]) for k, subject, other in kinds]
-    clusters = pa.table({c: [row[c] for row in rows] for c in ("face_id", "identity", "cluster")})
-    for name in ("core", "second"):
-        clusters = clusters.append_column(name, pa.nulls(len(rows), pa.float32()))
+    columns = {name: [row.get(name) for row in rows] for name in CLUSTERS.names}
+    clusters = pa.Table.from_pydict(columns, CLUSTERS)
     shards = (
         shard_of(root, f"{n}{start}{end}", t)
         for n, t in (("suspects", pa.concat_tables(given)), ("clusters", clusters))
