@@ -67,8 +67,8 @@ def models(
     *,
     embedder_people: Annotated[int, typer.Option(help="People in the embedder's training photos.")] = 800,
     photos_each: Annotated[int, typer.Option(help="Photos of each person for the embedder.")] = 12,
-    detector_people: Annotated[int, typer.Option(help="People in the detector's training photos.")] = 60,
-    detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1600,
+    detector_people: Annotated[int, typer.Option(help="People in the detector's training photos.")] = 150,
+    detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 2400,
     backbone: Backbone = "",
     loss: Loss = "",
     steps: Steps = None,
@@ -77,7 +77,7 @@ def models(
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> SampleFiles:
-    """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores).
+    """Train the sample world's detector and embedder on people of other seeds (about an hour on two cores).
 
     The embedder is trained by the recipe `sample`, with 1,500 updates.
     """

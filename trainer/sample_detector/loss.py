@@ -13,8 +13,8 @@ from trainer.sample_detector.matching import assign_anchors, generalised_iou, io
 from trainer.sample_detector.network import Detections, anchors
 
 # weights of the losses of boxes and landmarks; the scores' is 1. The boxes' is SCRFD's; with the landmarks' their loss
-# is about as large as the boxes' at the end of the training
-BOX_WEIGHT, LANDMARK_WEIGHT = 2.0, 10.0
+# is about twice the boxes' at the end of the training, because they are what the embedder needs
+BOX_WEIGHT, LANDMARK_WEIGHT = 2.0, 20.0
 LANDMARK_BETA = 0.02  # in sides of the face: below this distance the landmarks' loss is quadratic, above it linear
 
 

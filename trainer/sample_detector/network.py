@@ -20,6 +20,8 @@ from trainer.export import export_graph, inference_copy, replace_file_when_writt
 STRIDES = (8, 16, 32)  # pixels: the side of a cell of each grid
 SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: for each grid the sides of the two square anchors of a cell
 ANCHORS = 2  # per cell
+# in the head of each grid: most faces of photos are found in the coarse ones, which cost little
+HEAD_BLOCKS = (1, 2, 2)
 VALUES = (1, 4, 10)  # numbers predicted for an anchor: score; left, top, right, bottom; x and y of five landmarks
 MEAN, STD = 127.5, 128.0  # input normalisation of insightface's SCRFD
 INITIAL_LOGIT = -4.6  # a score of 1% before training, so that the many empty cells do not dominate the first losses
@@ -42,18 +44,19 @@ class Network(nn.Module):
     Its input is pictures [n, 3, h, w] in RGB, normalised as (x - 127.5) / 128; h and w are multiples of 32.
     """
 
-    def __init__(self, width: int = 48) -> None:
+    def __init__(self, width: int = 56) -> None:
         super().__init__()
         self.to_8 = nn.Sequential(
             *_conv(3, 16, 3, stride=2), SeparableBlock(16, 32, 2), SeparableBlock(32, 64, 2), SeparableBlock(64, 64)
         )
-        self.to_16 = nn.Sequential(SeparableBlock(64, 96, 2), SeparableBlock(96, 96), SeparableBlock(96, 96))
-        self.to_32 = nn.Sequential(SeparableBlock(96, 128, 2), SeparableBlock(128, 128), SeparableBlock(128, 128))
-        self.narrow = nn.ModuleList(nn.Sequential(*_conv(c, width, 1)) for c in (64, 96, 128))
+        self.to_16 = nn.Sequential(SeparableBlock(64, 128, 2), SeparableBlock(128, 128), SeparableBlock(128, 128))
+        self.to_32 = nn.Sequential(SeparableBlock(128, 160, 2), SeparableBlock(160, 160), SeparableBlock(160, 160))
+        self.narrow = nn.ModuleList(nn.Sequential(*_conv(c, width, 1)) for c in (64, 128, 160))
         self.mix = nn.ModuleList(SeparableBlock(width, width) for _ in STRIDES)
         self.down = nn.ModuleList(SeparableBlock(width, width, 2) for _ in STRIDES[1:])
         self.heads = nn.ModuleList(
-            nn.Sequential(SeparableBlock(width, width), OutputLayer(width, i)) for i in range(len(STRIDES))
+            nn.Sequential(*(SeparableBlock(width, width) for _ in range(count)), OutputLayer(width, i))
+            for i, count in enumerate(HEAD_BLOCKS)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

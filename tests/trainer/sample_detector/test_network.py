@@ -49,10 +49,11 @@ def test_insightface_reads_the_same_faces(net: Network, path: str) -> None:
 
 def test_the_pipeline_reads_it_as_scrfd_of_any_size(net: Network, path: str) -> None:
     assert detector_kind(path) == ("scrfd", None)
-    picture = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    side = 192  # of which the pipeline fills up nothing
+    picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     faces = OnnxDetector(path, min_score=0.01)(picture)
     with torch.no_grad():
-        predicted = decode(net(to_input(picture[None])), 160, 160)
+        predicted = decode(net(to_input(picture[None])), side, side)
     best = int(predicted.logits[0].argmax())
     np.testing.assert_allclose(faces.boxes[0], predicted.boxes[0, best], atol=0.05)
     np.testing.assert_allclose(faces.landmarks[0], predicted.landmarks[0, best], atol=0.05)
