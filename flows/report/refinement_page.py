@@ -140,7 +140,9 @@ def _separation_charts(refinement: Refinement) -> list[Chart]:
 
 
 def _threshold_section(refinement: Refinement, calibration: Calibration) -> str:
-    tables = threshold_tables(refinement.thresholds, refinement.options.rules)
+    options = refinement.options
+    ratios = bool(options.request.get("textures"))
+    tables = threshold_tables(refinement.thresholds, options.rules, ratios=ratios)
     findings = [
         (*row[:-1], _cosines(refinement, calibration, row) if row.unit in (FUSED, EACH) else "", row.decides)
         for row in tables.findings

@@ -178,7 +178,9 @@ def _part_of_name(name: object, i: int) -> str:
 
 
 def _thresholds(refinement: Refinement) -> str:
-    tables = threshold_tables(refinement.thresholds, refinement.options.rules)
+    options = refinement.options
+    ratios = bool(options.request.get("textures"))
+    tables = threshold_tables(refinement.thresholds, options.rules, ratios=ratios)
     findings, grouping = (_table(COLUMNS, rows) for rows in tables)
     return (
         f"{EXPLANATION}\n\nThresholds that decide about findings:\n\n{findings}\n"

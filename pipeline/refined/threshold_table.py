@@ -124,6 +124,13 @@ FINDING_RULES = (
         "two faces that correlate this much are one picture: a duplicate, or a conflict of two identities",
     ),
 )
+# what else some rules decide in a refinement whose outliers are found by likelihood ratios (noise/likelihood_ratio/)
+UNUSED = "nothing here: likelihood ratios decide, see outlier_probability"
+DECIDES_WITH_RATIOS = {
+    **dict.fromkeys(("outlier", "agreement", "contrary", "mixed"), UNUSED),
+    "outlier_probability": "a photo that is noise with this probability, by the likelihood ratio of its embedding and "
+    "texture with the other photos of its person, is an outlier",
+}
 # {...} in `asked` is the rule's own number; a refinement does not record the scores that these rates became
 GROUPING_RULES = (
     Rule("far_link", "FAR {:g} / pairs", "FAR", "faces of one identity are linked into groups"),
@@ -149,16 +156,20 @@ GROUPING_RULES = (
 
 
 def threshold_tables(
-    thresholds: Mapping[str, float], rules: Mapping[str, float], *, rates: Rates | None = None
+    thresholds: Mapping[str, float], rules: Mapping[str, float], *, rates: Rates | None = None, ratios: bool = False
 ) -> ThresholdTables:
     """The two tables of a refinement's thresholds and of its clustering rules (RefineOptions.rules).
 
     rates: from which the thresholds were computed; None for the policy's defaults, with the cost of this refinement. A
     threshold or rule that is not described here, of an older refinement for example, gets a row without description.
+    ratios: outliers were found by likelihood ratios.
     """
     probability = thresholds.get("outlier_probability", 1 / (1 + Rates().lost_per_noise))
     asked = (rates or Rates(lost_per_noise=round(1 / probability - 1, 3)))._asdict() | {"probability": probability}
     findings = [_finding_row(rule, rule.asked.format(**asked), thresholds) for rule in FINDING_RULES]
+    if ratios:
+        decides = [DECIDES_WITH_RATIOS.get(rule.name, rule.decides) for rule in FINDING_RULES]
+        findings = [row._replace(decides=words) for row, words in zip(findings, decides, strict=True)]
     grouping = [
         ThresholdRow(r.name, r.asked.format(rules[r.name]), "", r.unit, r.decides)
         for r in GROUPING_RULES

@@ -58,7 +58,9 @@ def overview(refinement: Refinement) -> Overview:
         outcomes.append(Outcome("relabelled", "", words, account.moved))
     removed = sorted(account.removed.items(), key=lambda item: (-item[1], item[0]))
     outcomes += [Outcome("removed", reason, REMOVED.get(reason, reason), n) for reason, n in removed]
-    tables = threshold_tables(refinement.thresholds, refinement.options.rules)
+    options = refinement.options
+    ratios = bool(options.request.get("textures"))
+    tables = threshold_tables(refinement.thresholds, options.rules, ratios=ratios)
     return Overview(
         list(refinement.options.sources),
         account.ingested,

@@ -5,7 +5,7 @@ from itertools import chain
 
 from flows.refine.building.whole_refinement import CLUSTERING_RULES
 from pipeline.noise.policy import Rates
-from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
+from pipeline.refined.threshold_table import UNUSED, ThresholdRow, threshold_tables
 
 THRESHOLDS = {"outlier": 2.896559, "contrary_0": 4.048601, "contrary_1": 4.27272, "poor_px": 12.0}
 
@@ -23,6 +23,14 @@ def test_a_rule_says_what_was_asked_for_and_what_it_became() -> None:
     assert rows["poor_px"][1:4] == ("12", "12", "pixels")
     rate = threshold_tables(THRESHOLDS, {}, rates=Rates(contrary=0.5)).findings[1].asked
     assert rate == "FAR 0.5"
+
+
+def test_with_likelihood_ratios_the_rules_of_scores_are_said_to_decide_nothing() -> None:
+    findings = threshold_tables({**THRESHOLDS, "outlier_probability": 0.6}, {}, ratios=True).findings
+    decides = {row.rule: row.decides for row in findings}
+    assert decides["outlier"] == decides["contrary_0, contrary_1"] == UNUSED
+    assert "likelihood ratio" in decides["outlier_probability"]
+    assert decides["poor_px"] == "a face less wide than this is removed"
 
 
 def test_the_cost_of_a_noise_photo_is_that_of_the_refinement() -> None:
