@@ -106,15 +106,16 @@ def near_pairs(x: Callable[[], Floats], centres: Floats) -> tuple[Indices, Indic
         np.maximum(alike, centres[block] @ flipped.T, out=alike)
         near = alike >= MIN_CENTRE
         near[np.arange(len(near)), start + np.arange(len(near))] = False
-        if nearest < n - 1 and near.any():
+        many = np.flatnonzero(np.count_nonzero(near, axis=1) > nearest)
+        if len(many):
             vectors = x()
-            alike += vectors[block] @ vectors.T
             # rounded, so that the order in which a BLAS adds decides nothing
-            similarity = np.round(np.where(near, alike, np.float32(-9)), 4)
+            similarity = np.round(alike[many] + vectors[block][many] @ vectors.T, 4)
+            similarity[~near[many]] = -9
             best = np.argpartition(-similarity, nearest, axis=1)[:, :nearest]
-            chosen = np.zeros_like(near)
+            chosen = np.zeros((len(many), n), bool)
             np.put_along_axis(chosen, best, values=True, axis=1)
-            near &= chosen
+            near[many] &= chosen
         i, j = np.nonzero(near)
         if len(i):
             i += start
