@@ -26,11 +26,11 @@ from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.records import Project, Review, Task
 from pipeline.review.questions.question import GRID, MIXED, PAIR
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
 from tests.builders.label_studio.browser import logged_in
 from tests.builders.label_studio.browser_annotator import answer_on_the_page
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Oracle, answer
+from tests.builders.photos.drawn_world import larger_world_of_run
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
@@ -53,11 +53,9 @@ class Drawn(NamedTuple):
 
 @pytest.fixture(scope="module")
 def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    out = tmp_path_factory.mktemp("review")
-    draw_world(out / "world", people=16, photos=200, seed=17)
-    root = str(out / "root")
-    refine.fn(root, ["image-folder", str(out / "world/photos")], test_set=[str(out / "world/test")], **MODELS)
-    return Drawn(out / "world", root)
+    world, root = larger_world_of_run(tmp_path_factory), str(tmp_path_factory.mktemp("review") / "root")
+    refine.fn(root, ["image-folder", str(world / "photos")], test_set=[str(world / "test")], **MODELS)
+    return Drawn(world, root)
 
 
 @pytest.fixture
