@@ -1,6 +1,7 @@
 """Backbones: their published sizes, any input shape, and equal values with recompute, bf16 and torch.compile."""
 
 import re
+from functools import cache
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ def faces(n: int = 4, channels: int = 3, size: int = 64) -> Tensor:
     return torch.rand(n, channels, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
+@cache
 def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, size: int = 112) -> tuple[int, int]:
     """The number of a network's parameters, and of its multiply-adds for one face, which the field calls FLOPs.
 
