@@ -22,6 +22,8 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
     from prefect import task  # loaded by now, with the flow
     from prefect.cache_policies import NO_CACHE
 
+    from flows.prefect_runtime.recorded_tasks import note_task_run
+
     decorate = task(
         name=name or function.__name__,
         cache_policy=NO_CACHE,
@@ -29,6 +31,7 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
         retries=RETRIES,
         retry_delay_seconds=RETRY_DELAY_S,
         retry_condition_fn=may_succeed_later,
+        on_running=[note_task_run],
     )
     return decorate(function)
 

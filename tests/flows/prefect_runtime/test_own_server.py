@@ -1,5 +1,6 @@
 """A Prefect server that a command starts: it answers its command, and no page or program without the password."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,13 +24,36 @@ from tests.builders.processes.waiting import wait_until
 pytestmark = pytest.mark.server
 EVIL = "http://evil.example"
 COMMAND = """
-import sys, time
+import json, sys, time
 from pathlib import Path
-from flows.prefect_runtime.server import PASSWORD_FILE, prefect_server
+from prefect import flow
+from prefect.client.orchestration import get_client
+from flows.prefect_runtime.recorded_tasks import wait_until_recorded
+from flows.prefect_runtime.server import prefect_server
+from flows.prefect_runtime.task import as_task
+
+def step():
+    pass
+
+@flow
+def steps():
+    for name in ("first", "second", "last"):
+        as_task(step, name=name)()
+
 with prefect_server() as url:
-    Path(sys.argv[1]).write_text(url)
+    steps()
+    wait_until_recorded()
+    with get_client(sync_client=True) as client:
+        states = {run.name.rpartition("-")[0]: run.state_name for run in client.read_task_runs()}
+    Path(sys.argv[1], "states").write_text(json.dumps(states))
+    Path(sys.argv[1], "url").write_text(url)
     time.sleep(600)
 """
+# a server that writes what became of tasks late, as one does on a busy machine
+LATE = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "1000",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "3",
+}
 ATTACKS = (  # requests with which a page found a deployment, started a run of it, and changed what it runs
     ("POST", "/deployments/filter", {}),
     ("POST", "/flow_runs/filter", {}),
@@ -47,10 +71,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def command(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command that has started a server."""
+    """A command that has started a server, and run a flow."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     ours = {"PREFECT_HOME": str(home), "PREFECT_SERVER_API_PORT": str(free_port()), "LABEL_STUDIO_API_KEY": "secret"}
-    with subprocess.Popen([sys.executable, "-c", COMMAND, str(home / "url")], env=others | ours) as running:
+    with subprocess.Popen([sys.executable, "-c", COMMAND, str(home)], env=others | LATE | ours) as running:
         wait_until(lambda: (home / "url").exists() or running.poll() is not None, "no server", seconds=180)
         yield running
         running.kill()
@@ -59,6 +83,11 @@ def command(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
 @pytest.fixture(scope="module")
 def api(command: "subprocess.Popen[bytes]", home: Path) -> str:
     return (home / "url").read_text()
+
+
+def test_a_command_waits_until_the_end_of_its_tasks_is_in_the_history(api: str, home: Path) -> None:
+    """The server outlives the command's run only so long: what it has not written by then is lost."""
+    assert json.loads((home / "states").read_text()) == dict.fromkeys(("first", "second", "last"), "Completed")
 
 
 def test_a_request_without_the_password_is_refused(api: str, home: Path) -> None:
