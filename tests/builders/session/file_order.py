@@ -20,7 +20,7 @@ LONGEST_FILES = (  # over half a minute each; those that mostly wait for servers
     "tests/flows/refine/test_sources.py",
     "tests/pipeline/sources/record_io/test_mxnet.py",
 )
-# files that share a process: so they share one Label Studio, which takes eight CPU seconds to start, or one process with
+# files that share a process: they share one Label Studio, which takes eight CPU seconds to start, or one process with
 # the heavy libraries to fork others from, which takes five
 ONE_PROCESS = (
     ("tests/flows/schedule/test_unattended.py", "tests/flows/review/test_flow.py"),

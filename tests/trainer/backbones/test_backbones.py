@@ -6,7 +6,8 @@ from functools import cache
 import pytest
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.errors import UserError
@@ -28,10 +29,12 @@ def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, 
     Those of convolutions and matrix products are counted, as in the published figures. Nothing is computed or
     allocated.
     """
-    with FakeTensorMode():
+    with torch.device("meta"):
         net = make_backbone(name, embedding=embedding, channels=channels, size=size).eval()
-        with FlopCounterMode(display=False) as counter:
-            net(torch.empty(1, channels, size, size))
+    mode = FakeTensorMode()  # of the processor, where autocast works: it does not on the device meta
+    state = {n: FakeTensor(mode, t.detach(), torch.device("cpu")) for n, t in net.state_dict().items()}
+    with mode, FlopCounterMode(display=False) as counter:
+        functional_call(net, state, (torch.empty(1, channels, size, size),), tie_weights=False)
     return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2
 
 
