@@ -80,6 +80,12 @@ class Annotator:
             self.web.get("/api/tasks/", params={"project": project, "page_size": 1000, "fields": "all"}).json()["tasks"]
         )
 
+    def open_tasks(self, project: int) -> list[dict[str, Any]]:
+        """The tasks of a project that this annotator may still answer, without their annotations."""
+        query = {"project": project, "page_size": 1000, "review": True}  # the annotators alone: lists them far faster
+        number, tasks = self.number(), self.web.get("/api/tasks/", params=query).json()["tasks"]
+        return [t for t in tasks if not t["is_labeled"] and number not in t["annotators"]]
+
     def answer(self, task: int, choices: Mapping[str, str], *, seconds: float = 4.0, instead_of: int = 0) -> int:
         """Submit choices, by the page's names for them; returns the annotation's number.
 
@@ -153,11 +159,9 @@ def answer(
 
 def _open(studio: StudioClient, account: Annotator, review: Review) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pages of a review that this annotator may still answer, each with its project's key."""
-    number = account.number()
     for project in studio.projects(review):
-        for task in account.tasks(project.id):
-            if not task["is_labeled"] and number not in {a["completed_by"] for a in task["annotations"]}:
-                yield project.key, task
+        for task in account.open_tasks(project.id):
+            yield project.key, task
 
 
 def chosen(data: Mapping[str, Any], oracle: Oracle, annotator: str, wrong: float) -> dict[str, str]:

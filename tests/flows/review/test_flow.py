@@ -164,7 +164,7 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
     known = Path(drawn.root).parent / "groups.csv"
     known.write_text("\n".join(rows[: len(rows) // 2]) + "\n")  # of the other half nothing is known
     group = dict(r.split(",")[:2] for r in rows[1 : len(rows) // 2])
-    send.fn(drawn.root, url=label_server.url, name="drawn groups", groups=str(known), budget=300, audit=30)
+    send.fn(drawn.root, url=label_server.url, name="drawn groups", groups=str(known), budget=120, audit=12)
     studio = StudioClient(connection(label_server))
     identities_of_group: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
@@ -179,7 +179,7 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
 def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_server: LocalServer) -> None:
     """Sent twice, collected twice, refined again with another threshold and another model in between."""
     project_options = {"url": label_server.url, "name": "twice"}
-    asking = {"budget": 200, "audit": 20, **project_options}
+    asking = {"budget": 80, "audit": 10, **project_options}
     send.fn(drawn.root, **asking)
     first = items(label_server, root_review(drawn.root, "twice"))
     assert first
