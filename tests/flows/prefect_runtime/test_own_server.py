@@ -17,6 +17,7 @@ import pytest
 
 from flows.prefect_runtime.health import answers
 from flows.prefect_runtime.server import using_server, warn_of_open_server
+from tests.builders.label_studio.browser import SLOW_MS
 from tests.builders.label_studio.label_server import free_port
 from tests.builders.processes.prefect_home import make_prefect_home
 from tests.builders.processes.waiting import wait_until
@@ -96,16 +97,21 @@ def test_a_request_without_the_password_is_refused(api: str, home: Path) -> None
     right = tuple(file.read_text().strip().split(":"))
     for password in (None, ("refinery", "guess"), ("", "")):
         for method, path, body in ATTACKS:
-            reply = httpx.request(method, api + path, json=body, auth=password, trust_env=False, verify=False)
+            reply = httpx.request(
+                method, api + path, json=body, auth=password, trust_env=False, timeout=120, verify=False
+            )
             assert reply.status_code == 401, path
-    assert httpx.post(f"{api}/deployments/filter", json={}, auth=right, trust_env=False, verify=False).json() == []
-    assert httpx.get(f"{api}/health", trust_env=False, verify=False).status_code == 200
+    assert (
+        httpx.post(f"{api}/deployments/filter", json={}, auth=right, trust_env=False, timeout=120, verify=False).json()
+        == []
+    )
+    assert httpx.get(f"{api}/health", trust_env=False, timeout=120, verify=False).status_code == 200
 
 
 def test_a_page_of_another_origin_may_not_read_an_answer(api: str) -> None:
     asks = {"Origin": EVIL, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     for method in ("OPTIONS", "GET"):
-        reply = httpx.request(method, f"{api}/health", headers=asks, trust_env=False, verify=False)
+        reply = httpx.request(method, f"{api}/health", headers=asks, trust_env=False, timeout=120, verify=False)
         assert reply.headers.get("access-control-allow-origin") not in ("*", EVIL), method
 
 
@@ -123,6 +129,7 @@ def test_a_page_in_a_browser_can_neither_read_nor_start_anything(api: str, brows
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page = browser.new_page()
+    page.set_default_timeout(SLOW_MS)
     try:
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         fetch = "([url, mode]) => fetch(url, {method: 'POST', mode, body: '{}'}).then(r => r.type, e => 'refused')"
@@ -182,4 +189,4 @@ def test_a_server_that_asks_for_no_password_is_warned_of_once(caplog: pytest.Log
 def test_the_server_ends_with_a_command_that_is_killed(command: "subprocess.Popen[bytes]", api: str) -> None:
     assert answers(f"{api}/health")
     command.kill()
-    wait_until(lambda: not answers(f"{api}/health"), "the server is still there", seconds=30)
+    wait_until(lambda: not answers(f"{api}/health"), "the server is still there")

@@ -33,7 +33,7 @@ RUN = replace(
 
 
 @pytest.mark.slow
-def test_thirty_updates_raise_the_figures_of_the_network_that_they_start_from(drawn_world: Path, tmp_path: Path) -> None:
+def test_thirty_updates_raise_the_figures_of_the_network_they_start_from(drawn_world: Path, tmp_path: Path) -> None:
     root, data = str(tmp_path / "root"), tmp_path / "refined"
     refine.fn(root, ["image-folder", str(drawn_world / "photos")], detector=str(DETECTOR), embedder=str(EMBEDDER))
     export(root, data, format="parquet")
