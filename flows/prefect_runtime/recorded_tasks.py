@@ -6,6 +6,8 @@ later: a server that ends with the run would leave its last tasks out of the his
 
 import logging
 import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import TaskRunFilter
 from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.context import TaskRunContext
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 log = logging.getLogger("refinery")
@@ -22,9 +25,20 @@ PAGE = 200  # of task runs, the most that the server returns at a time
 _begun: set[UUID] = set()
 
 
-def note_task_run(_task: Any, task_run: Any, _state: Any) -> None:
-    """Prefect calls this function as a task begins to run: a hook of its state Running."""
-    _begun.add(task_run.id)
+def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a task, which notes the task's run as it begins.
+
+    A hook of Prefect's state Running would do the same, but the log of each task would tell of it.
+    """
+
+    @wraps(function)
+    def note_and_call(*args: Any, **kwargs: Any) -> Any:
+        context = TaskRunContext.get()
+        if context is not None:
+            _begun.add(context.task_run.id)
+        return function(*args, **kwargs)
+
+    return note_and_call
 
 
 def wait_until_recorded(wait_s: float = WAIT_S) -> None:
