@@ -74,8 +74,13 @@ def recorded_flow(
 
 @contextmanager
 def _server() -> Iterator[None]:
-    """In the block the Prefect server that is set is used, or, where none is set, one of this process."""
+    """In the block the Prefect server that is set is used, or, where none is set, one of this process.
+
+    That one ends with the process, so the block ends when its history of the block's tasks is whole; except by Ctrl-C,
+    which has ended the server as well.
+    """
     url = server_url()
+    from flows.prefect_runtime.recorded_tasks import wait_until_recorded
     from flows.prefect_runtime.server import server_of_process, using_server, warn_of_open_server  # loads Prefect
 
     if url:
@@ -84,4 +89,9 @@ def _server() -> Iterator[None]:
         return
     log.info("starting a Prefect server for this run (up to half a minute the first time)")
     with using_server(*server_of_process()):
-        yield
+        try:
+            yield
+        except Exception:
+            wait_until_recorded()
+            raise
+        wait_until_recorded()

@@ -22,6 +22,8 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
     from prefect import task  # loaded by now, with the flow
     from prefect.cache_policies import NO_CACHE
 
+    from flows.prefect_runtime.recorded_tasks import noted
+
     decorate = task(
         name=name or function.__name__,
         cache_policy=NO_CACHE,
@@ -30,7 +32,7 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
         retry_delay_seconds=RETRY_DELAY_S,
         retry_condition_fn=may_succeed_later,
     )
-    return decorate(function)
+    return decorate(noted(function))
 
 
 def may_succeed_later(_task: Any, _run: Any, state: Any) -> bool:

@@ -4,12 +4,14 @@ Threads run in parallel because models, pyarrow and numpy release the interprete
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from pipeline.tables import worker_process
 from pipeline.tables.shard_job import ShardJob, make_shard
@@ -36,7 +38,8 @@ def run_on_threads(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None]) 
     worker_process.keep_free_memory()
     # BLAS computes on one thread, as in a worker process: with several threads it adds in another order, and the bytes
     # of a table would depend on the number of cores. The shards occupy all cores already.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_threads.get() or os.cpu_count() or 1) as pool:
+    blas = _loaded_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+    with blas, ThreadPoolExecutor(_threads.get() or os.cpu_count() or 1) as pool:
         futures = [pool.submit(make_shard, job) for job in jobs]
         try:
             for future in as_completed(futures):
@@ -46,3 +49,13 @@ def run_on_threads(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None]) 
                 on_shard(result)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@lru_cache(1)
+def _loaded_libraries(_modules: int) -> ThreadpoolController:
+    """The libraries of this process that compute on threads; _modules: how many modules are loaded.
+
+    To look through all libraries takes milliseconds, for each table, so they are looked for again only where
+    a module was loaded since, which alone may have brought one.
+    """
+    return ThreadpoolController()

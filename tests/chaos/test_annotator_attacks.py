@@ -93,7 +93,9 @@ def test_an_annotator_cannot_change_what_is_the_owners(label_server: LocalServer
     for method, address, body in attacks:
         for reply in (
             eve.request(method, address, json=body),
-            httpx.request(method, f"{server.url}{address}", json=body, headers=token, trust_env=False, verify=False),
+            httpx.request(
+                method, f"{server.url}{address}", json=body, headers=token, trust_env=False, timeout=120, verify=False
+            ),
         ):
             assert reply.status_code == 403, (method, address, reply.text)
     assert eve.patch(f"/api/users/{own}/", json={"first_name": "Eve"}).status_code == 200, "her own name she may change"
@@ -143,7 +145,7 @@ def test_a_server_of_an_earlier_version_gets_new_secrets_and_keeps_its_questions
         (task,) = tasks(connection(new), "kept").values()
         picture = again.web.get(f"/api/tasks/{task.id}/").json()["data"]["items"][0]["picture"]
         assert again.web.get(picture).headers["content-type"] == "image/jpeg"
-        owner_page = httpx.Client(base_url=new.url, follow_redirects=True, trust_env=False, verify=False)
+        owner_page = httpx.Client(base_url=new.url, follow_redirects=True, trust_env=False, timeout=120, verify=False)
         owner_page.get("/user/login/")
         form = {
             "email": "owner@localhost.localdomain",

@@ -39,7 +39,7 @@ def test_the_program_and_its_children_end_with_the_parent(tmp_path: Path, sign: 
         numbers = [int(word) for word in written.read_text().split()]
         assert not any(map(gone, numbers))
         parent.send_signal(sign)
-        wait_until(lambda: all(map(gone, numbers)), "still running", seconds=10)
+        wait_until(lambda: all(map(gone, numbers)), "still running")
     finally:
         parent.kill()
         parent.wait()
@@ -70,7 +70,7 @@ def test_a_process_that_another_library_started_ends_with_its_parent(tmp_path: P
         assert not gone(child)
         parent.kill()
         parent.wait()
-        wait_until(lambda: gone(child), "still running", seconds=10)
+        wait_until(lambda: gone(child), "still running")
     finally:
         parent.kill()
         parent.wait()
@@ -84,7 +84,7 @@ def test_ending_a_child_ends_a_program_that_ignores_sigterm(monkeypatch: pytest.
     wait_until(lambda: number.exists() and number.read_text(), "it did not start")
     end_child(child)
     assert child.returncode == -signal.SIGKILL
-    wait_until(lambda: gone(int(number.read_text())), "still running", seconds=10)
+    wait_until(lambda: gone(int(number.read_text())), "still running")
 
 
 def test_status_and_output_are_those_of_the_program_and_its_files_are_private(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ from tests.builders.label_studio.simulated_annotators import PASSWORD, Annotator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1280, "height": 900}
+SLOW_MS = 120_000  # where other tests run beside, a page may take half a minute
 
 
 def logged_in(browser: Any, url: str, email: str) -> Any:
     """A browser page on which the annotator is logged in."""
     Annotator(url, email)
     page = browser.new_context(viewport=SIZE).new_page()
-    page.set_default_timeout(120_000)  # where other tests run beside, a page may take half a minute
+    page.set_default_timeout(SLOW_MS)
     page.goto(f"{url}/user/login")
     page.fill("input[name=email]", email)
     page.fill("input[name=password]", PASSWORD)

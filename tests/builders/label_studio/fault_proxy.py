@@ -19,8 +19,8 @@ class Fault:
     """A fault for the next requests of a method whose path matches `path`.
 
     times: the number of such requests; status, body, headers: the reply in place of the server's; after: the request
-    reaches the server all the same; seconds: the delay of the reply; missing_bytes: how many bytes
-    fewer than promised the reply has.
+    reaches the server all the same; seconds: the delay of the request; until: it is held back until this is set;
+    missing_bytes: how many bytes fewer than promised the reply has.
     """
 
     path: str
@@ -29,6 +29,7 @@ class Fault:
     status: int = 0
     after: bool = False
     seconds: float = 0.0
+    until: threading.Event | None = None
     body: bytes = b'{"detail": "a fault of the test"}'
     headers: dict[str, str] = field(default_factory=dict)
     missing_bytes: int = 0
@@ -75,6 +76,8 @@ class Proxy:
                 proxy.requests.append(f"{self.command} {self.path}")
                 fault = proxy.next_fault(self.command, self.path)
                 time.sleep(fault.seconds if fault else 0)
+                if fault and fault.until:
+                    fault.until.wait(600)
                 reply = None
                 if not (fault and fault.status and not fault.after):
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding")}

@@ -24,6 +24,7 @@ from pipeline.schema import digest
 
 PASSWORD = "as-long-as-needed-1"
 _invitations: dict[str, str] = {}  # addresses of sign-up pages with their key, by the address of the server
+_sessions: dict[tuple[str, str], httpx.Client] = {}  # of accounts that are logged in, by server and email
 
 
 class AnsweredPage(NamedTuple):
@@ -41,11 +42,15 @@ def invite(local: LocalServer) -> None:
 class Annotator:
     """An account on a Label Studio server and its session; the account is made if it does not exist.
 
+    A session that still holds is used again: to log in takes the server as long as ten questions.
     invited: whether the annotator has the link to the sign-up page; invite() has given it to the tests.
     """
 
     def __init__(self, url: str, email: str, *, invited: bool = True) -> None:
         self.email = email
+        if (url, email) in _sessions and _sessions[url, email].get("/api/current-user/whoami").status_code == 200:
+            self.web = _sessions[url, email]
+            return
         self.web = httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False, verify=False)
         signup = _invitations.get(url, "/user/signup/") if invited else "/user/signup/"
         for page in ("/user/login/", signup):
@@ -58,8 +63,10 @@ class Annotator:
                 "how_find_us": "",
                 "elaborate": "",
             }
-            self.web.post(page, data=form, headers={"Referer": f"{url}{page}"})
-            if self.web.get("/api/current-user/whoami").status_code == 200:
+            # answered by the way to the pages, which take the server long to draw
+            headers = {"Referer": f"{url}{page}"}
+            if self.web.post(page, data=form, headers=headers, follow_redirects=False).is_redirect:
+                _sessions[url, email] = self.web
                 return
         raise AssertionError(f"{email} cannot sign up at {url}")
 
@@ -72,6 +79,12 @@ class Annotator:
         return list(
             self.web.get("/api/tasks/", params={"project": project, "page_size": 1000, "fields": "all"}).json()["tasks"]
         )
+
+    def open_tasks(self, project: int) -> list[dict[str, Any]]:
+        """The tasks of a project that this annotator may still answer, without their annotations."""
+        query = {"project": project, "page_size": 1000, "review": True}  # the annotators alone: lists them far faster
+        number, tasks = self.number(), self.web.get("/api/tasks/", params=query).json()["tasks"]
+        return [t for t in tasks if not t["is_labeled"] and number not in t["annotators"]]
 
     def answer(self, task: int, choices: Mapping[str, str], *, seconds: float = 4.0, instead_of: int = 0) -> int:
         """Submit choices, by the page's names for them; returns the annotation's number.
@@ -146,11 +159,9 @@ def answer(
 
 def _open(studio: StudioClient, account: Annotator, review: Review) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pages of a review that this annotator may still answer, each with its project's key."""
-    number = account.number()
     for project in studio.projects(review):
-        for task in account.tasks(project.id):
-            if not task["is_labeled"] and number not in {a["completed_by"] for a in task["annotations"]}:
-                yield project.key, task
+        for task in account.open_tasks(project.id):
+            yield project.key, task
 
 
 def chosen(data: Mapping[str, Any], oracle: Oracle, annotator: str, wrong: float) -> dict[str, str]:

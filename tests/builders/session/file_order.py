@@ -20,8 +20,9 @@ LONGEST_FILES = (  # over half a minute each; those that mostly wait for servers
     "tests/flows/refine/test_sources.py",
     "tests/pipeline/sources/record_io/test_mxnet.py",
 )
-# files that share a process, and so one Label Studio, which takes eight CPU seconds to start
-ONE_LABEL_STUDIO = (
+# files that share a process: they share one Label Studio, which takes eight CPU seconds to start, or one process with
+# the heavy libraries to fork others from, which takes five
+ONE_PROCESS = (
     ("tests/flows/schedule/test_unattended.py", "tests/flows/review/test_flow.py"),
     (
         "tests/flows/review/test_browser.py",
@@ -31,12 +32,20 @@ ONE_LABEL_STUDIO = (
         "tests/chaos/test_annotator_attacks.py",
         "tests/pipeline/review/label_studio/",
     ),
+    (
+        "tests/flows/examples/test_examples.py",
+        "tests/flows/refine/test_same_bytes.py",
+        "tests/trainer/test_train.py",
+        "tests/trainer/test_two_ranks.py",
+        "tests/trainer/distributed/test_sync_norm.py",
+        "tests/trainer/losses/test_objective_on_two_ranks.py",
+    ),
 )
 
 
 class FilesByServer(LoadFileScheduling):
-    """Gives each test process one file after the other, and files of one Label Studio to the same process."""
+    """Gives each test process one file after the other, and files that share a process to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return next((f"label studio {i}" for i, names in enumerate(ONE_LABEL_STUDIO) if file.startswith(names)), file)
+        return next((f"process {i}" for i, names in enumerate(ONE_PROCESS) if file.startswith(names)), file)

@@ -5,7 +5,6 @@ Its root must end equal to a copy of the root in which one undisturbed `collect`
 
 import logging
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +14,9 @@ from flows.review.root_review import root_review
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
-from pipeline.review.label_studio.installation import environment_folder
-from pipeline.review.label_studio.local_server import start
 from pipeline.review.label_studio.records import Server
-from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer, invite
+from tests.builders.label_studio.label_server import begin, connection
+from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer
 from tests.chaos import root_checks
 from tests.chaos.killed_command import random_kill
 from tests.chaos.soak.bench import SoakBench
@@ -39,13 +37,9 @@ SECONDS_AT_FIRST = 5.0  # assumed duration of a command that has not run yet
 @contextmanager
 def label_studio(bench: SoakBench) -> Iterator[Server]:
     """A server of the reviews' root, for as long as the block lasts."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    local = start(bench.reviewed / "review/server", port=port, venv=environment_folder())
-    invite(local)
+    local = begin(bench.reviewed / "review/server")
     try:
-        yield Server(local.url, local.token.read_text().strip())
+        yield connection(local)
     finally:
         local.stop()
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.review.label_studio import installation
+from tests.builders.photos.drawn_world import PEOPLE, PHOTOS, SEED, drawn_world_of_run
 from tests.chaos.killed_command import SIGNAL_SHARES, run_command
 from tests.chaos.soak.run import SoakFaultsError, soak
 
 
 @pytest.mark.slow
 @pytest.mark.server
-def test_a_few_kills_of_refinements_and_of_a_review_lose_nothing(tmp_path: Path) -> None:
-    empty = installation.environment_folder() / f"empty-{installation.VERSION}"
-    if empty.exists():  # creating the database takes half a minute
-        shutil.copytree(empty, tmp_path / "reviewed/review/server")
-    report = soak(tmp_path, kills=3, review_kills=2, people=6, photos=40)
+def test_a_few_kills_of_refinements_and_of_a_review_lose_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shutil.copytree(drawn_world_of_run(tmp_path_factory), tmp_path / "world")
+    report = soak(tmp_path, kills=3, review_kills=2, people=PEOPLE, photos=PHOTOS, seed=SEED)
     kills = report.kills["refine"]
     assert kills.total() >= 3
     assert kills.keys() <= SIGNAL_SHARES.keys()

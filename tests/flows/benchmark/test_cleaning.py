@@ -8,7 +8,7 @@ import pytest
 from flows.benchmark.cleaning import cleaning
 
 pytestmark = pytest.mark.slow
-STEPS = {"steps": 12, "batch": 16, "settings": ["embedding=32"]}
+STEPS = {"steps": 6, "batch": 16, "settings": ["embedding=32"]}
 
 
 def test_every_way_is_scored_and_found_the_second_time(

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.material, pytest.mark.slow]
 
 def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(few: World) -> None:
     models = {k: few.models[k] for k in ("detector", "embedder")}
-    rates = refine.refine("image-folder", str(few.photos), **models, sample=40)
+    rates = refine.refine("image-folder", str(few.photos), **models, sample=12)
     (measured,) = rates.refinements
     assert measured.photos == len(few.truth)
     steps = {"session detect", "session embed 1", "decode", "detect", "align", "embed 1"}
@@ -31,7 +31,7 @@ def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(few: World) -
 
 def test_any_number_of_photos_is_refined_on_any_number_of_workers(few: World) -> None:
     models = {k: few.models[k] for k in ("detector", "embedder")}
-    rates = refine.refine("image-folder", str(few.photos), **models, sample=10, total_photos=[16], processes=[2])
+    rates = refine.refine("image-folder", str(few.photos), **models, sample=4, total_photos=[16], processes=[2])
     assert [(w.photos, w.workers) for w in rates.refinements] == [(16, 2)]
 
 

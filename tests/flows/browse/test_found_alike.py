@@ -9,6 +9,7 @@ import pytest
 from pipeline.review.answers import ledger
 from tests.builders.gallery import gallery_use
 from tests.builders.gallery.gallery_pages import Pages
+from tests.builders.label_studio.browser import SLOW_MS
 from tests.builders.processes.served_gallery import TOKEN, served, started
 from tests.builders.tables.drawn_refinement import refined
 
@@ -19,6 +20,7 @@ def test_two_names_that_were_found_alike(browser: Any, tmp_path: Path) -> None:
     ledger.set_votes_wanted(root, 1)
     with started(root, "ann") as gallery, served(gallery) as base:
         pages = Pages(browser.new_page(), base, gallery)
+        pages.page.set_default_timeout(SLOW_MS)
         pages.page.goto(f"{base}/?token={TOKEN}")
         findings = gallery.loaded().snapshot.findings
         (link, *_) = findings.shown(np.flatnonzero(findings.kind == "merge"))

@@ -16,6 +16,7 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from tests.builders.gallery import gallery_haste, gallery_use
 from tests.builders.gallery.gallery_pages import Pages, faults_of_pages, outlier_of
+from tests.builders.label_studio.browser import SLOW_MS
 from tests.builders.photos.refined_world import refined_world_of_run
 from tests.builders.processes.served_gallery import TOKEN, served, started, wait_until
 
@@ -39,6 +40,7 @@ def pages(browser: Any, drawn_world: Path, tmp_path_factory: pytest.TempPathFact
     ledger.set_votes_wanted(root, 1)
     with started(root, "ann") as gallery, served(gallery) as base:
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.set_default_timeout(SLOW_MS)
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

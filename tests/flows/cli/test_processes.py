@@ -42,10 +42,12 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
     with closing(sqlite3.connect(prefect_home / "prefect.db")) as database:
         states = [name for (name,) in database.execute("select state_name from flow_run")]
         artifacts = sorted(key for (key,) in database.execute("select key from artifact"))
-        tasks = {name.rsplit("-", 1)[0] for (name,) in database.execute("select name from task_run")}
+        tasks = {(n.rsplit("-", 1)[0], s) for n, s in database.execute("select name, state_name from task_run")}
     assert states == ["Completed"]
     assert artifacts == [artifact_key(kind, str(few_refined)) for kind in ("account", "refinement")]
-    assert {"photos", "faces", "embeddings", "noise", "label"} <= tasks
+    assert {name for name, _ in tasks} >= {"photos", "faces", "embeddings", "noise", "label"}
+    assert {state for _, state in tasks} == {"Completed"}
+    assert "has not recorded" not in finished.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """A Prefect server that a command starts: it answers its command, and no page or program without the password."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from flows.prefect_runtime.health import answers
 from flows.prefect_runtime.server import using_server, warn_of_open_server
+from tests.builders.label_studio.browser import SLOW_MS
 from tests.builders.label_studio.label_server import free_port
 from tests.builders.processes.prefect_home import make_prefect_home
 from tests.builders.processes.waiting import wait_until
@@ -23,13 +25,36 @@ from tests.builders.processes.waiting import wait_until
 pytestmark = pytest.mark.server
 EVIL = "http://evil.example"
 COMMAND = """
-import sys, time
+import json, sys, time
 from pathlib import Path
-from flows.prefect_runtime.server import PASSWORD_FILE, prefect_server
+from prefect import flow
+from prefect.client.orchestration import get_client
+from flows.prefect_runtime.recorded_tasks import wait_until_recorded
+from flows.prefect_runtime.server import prefect_server
+from flows.prefect_runtime.task import as_task
+
+def step():
+    pass
+
+@flow
+def steps():
+    for name in ("first", "second", "last"):
+        as_task(step, name=name)()
+
 with prefect_server() as url:
-    Path(sys.argv[1]).write_text(url)
+    steps()
+    wait_until_recorded()
+    with get_client(sync_client=True) as client:
+        states = {run.name.rpartition("-")[0]: run.state_name for run in client.read_task_runs()}
+    Path(sys.argv[1], "states").write_text(json.dumps(states))
+    Path(sys.argv[1], "url").write_text(url)
     time.sleep(600)
 """
+# a server that writes what became of tasks late, as one does on a busy machine
+LATE = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "1000",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "3",
+}
 ATTACKS = (  # requests with which a page found a deployment, started a run of it, and changed what it runs
     ("POST", "/deployments/filter", {}),
     ("POST", "/flow_runs/filter", {}),
@@ -47,10 +72,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def command(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command that has started a server."""
+    """A command that has started a server, and run a flow."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     ours = {"PREFECT_HOME": str(home), "PREFECT_SERVER_API_PORT": str(free_port()), "LABEL_STUDIO_API_KEY": "secret"}
-    with subprocess.Popen([sys.executable, "-c", COMMAND, str(home / "url")], env=others | ours) as running:
+    with subprocess.Popen([sys.executable, "-c", COMMAND, str(home)], env=others | LATE | ours) as running:
         wait_until(lambda: (home / "url").exists() or running.poll() is not None, "no server", seconds=180)
         yield running
         running.kill()
@@ -61,22 +86,32 @@ def api(command: "subprocess.Popen[bytes]", home: Path) -> str:
     return (home / "url").read_text()
 
 
+def test_a_command_waits_until_the_end_of_its_tasks_is_in_the_history(api: str, home: Path) -> None:
+    """The server outlives the command's run only so long: what it has not written by then is lost."""
+    assert json.loads((home / "states").read_text()) == dict.fromkeys(("first", "second", "last"), "Completed")
+
+
 def test_a_request_without_the_password_is_refused(api: str, home: Path) -> None:
     file = home / "refinery-server-password"
     assert file.stat().st_mode & 0o777 == 0o600
     right = tuple(file.read_text().strip().split(":"))
     for password in (None, ("refinery", "guess"), ("", "")):
         for method, path, body in ATTACKS:
-            reply = httpx.request(method, api + path, json=body, auth=password, trust_env=False, verify=False)
+            reply = httpx.request(
+                method, api + path, json=body, auth=password, trust_env=False, timeout=120, verify=False
+            )
             assert reply.status_code == 401, path
-    assert httpx.post(f"{api}/deployments/filter", json={}, auth=right, trust_env=False, verify=False).json() == []
-    assert httpx.get(f"{api}/health", trust_env=False, verify=False).status_code == 200
+    assert (
+        httpx.post(f"{api}/deployments/filter", json={}, auth=right, trust_env=False, timeout=120, verify=False).json()
+        == []
+    )
+    assert httpx.get(f"{api}/health", trust_env=False, timeout=120, verify=False).status_code == 200
 
 
 def test_a_page_of_another_origin_may_not_read_an_answer(api: str) -> None:
     asks = {"Origin": EVIL, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     for method in ("OPTIONS", "GET"):
-        reply = httpx.request(method, f"{api}/health", headers=asks, trust_env=False, verify=False)
+        reply = httpx.request(method, f"{api}/health", headers=asks, trust_env=False, timeout=120, verify=False)
         assert reply.headers.get("access-control-allow-origin") not in ("*", EVIL), method
 
 
@@ -94,6 +129,7 @@ def test_a_page_in_a_browser_can_neither_read_nor_start_anything(api: str, brows
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page = browser.new_page()
+    page.set_default_timeout(SLOW_MS)
     try:
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         fetch = "([url, mode]) => fetch(url, {method: 'POST', mode, body: '{}'}).then(r => r.type, e => 'refused')"
@@ -153,4 +189,4 @@ def test_a_server_that_asks_for_no_password_is_warned_of_once(caplog: pytest.Log
 def test_the_server_ends_with_a_command_that_is_killed(command: "subprocess.Popen[bytes]", api: str) -> None:
     assert answers(f"{api}/health")
     command.kill()
-    wait_until(lambda: not answers(f"{api}/health"), "the server is still there", seconds=30)
+    wait_until(lambda: not answers(f"{api}/health"), "the server is still there")

@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prefect.context import FlowRunContext
 
 from flows.prefect_runtime import recorded_flow as module
+from flows.prefect_runtime import recorded_tasks
 from flows.prefect_runtime.flow_run import in_flow_run, server_url
 from flows.prefect_runtime.recorded_flow import recorded_flow, recording
 from pipeline.errors import UserError
+from tests.builders.label_studio.label_server import free_port
 from tests.builders.processes.command_line import Command
 
 
@@ -54,6 +57,35 @@ def test_a_server_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert server_url() == ""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     assert server_url() == "http://127.0.0.1:4200/api"
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_a_server_of_the_command_has_the_whole_history_before_it_ends_except_after_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr("flows.prefect_runtime.server.server_of_process", lambda: ("http://127.0.0.1:9/api", "a:b"))
+    monkeypatch.setattr(recorded_tasks, "wait_until_recorded", lambda: waited.append("waited"))
+    with module._server():
+        assert not waited
+    assert len(waited) == 1
+    with pytest.raises(UserError), module._server():
+        raise UserError("failed")
+    assert len(waited) == 2
+    with pytest.raises(KeyboardInterrupt), module._server():
+        raise KeyboardInterrupt
+    assert len(waited) == 2
+
+
+def test_a_server_that_is_gone_is_asked_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        recorded_tasks.wait_until_recorded()
+        assert not caplog.records
+        monkeypatch.setattr(recorded_tasks, "_begun", {uuid4()})
+        recorded_tasks.wait_until_recorded(3600)
+    assert "has not recorded how 1 tasks of this run ended" in caplog.text
 
 
 def test_settings_files_are_read_by_prefect_only_where_they_speak_of_it(

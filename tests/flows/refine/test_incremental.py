@@ -33,13 +33,22 @@ def input_counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
     return count
 
 
+@pytest.fixture(scope="module")
+def begun(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the photos of a few identities, and with a refinement of them in `root`."""
+    folder = tmp_path_factory.mktemp("growing")
+    shutil.copytree(few.photos, folder / "photos")
+    World(folder / "photos", [], one_embedder(few)).refine(folder / "root", shards=4)
+    return folder
+
+
 @pytest.fixture
-def growing(few: World, tmp_path: Path) -> World:
-    """The photos of a few identities, to be changed, and a refinement of them in tmp_path/root."""
-    shutil.copytree(few.photos, tmp_path / "photos")
-    world = World(tmp_path / "photos", [], one_embedder(few))
-    world.refine(tmp_path / "root", shards=4)
-    return world
+def growing(few: World, begun: Path, tmp_path: Path) -> World:
+    """These photos, to be changed, and the refinement of them in tmp_path/root."""
+    shutil.rmtree(begun / "photos")
+    shutil.copytree(few.photos, begun / "photos")  # as they were, at the same place
+    shutil.copytree(begun / "root", tmp_path / "root")
+    return World(begun / "photos", [], one_embedder(few))
 
 
 def one_embedder(world: World) -> dict[str, str]:

@@ -13,6 +13,7 @@ from flows.report.flow import ReportFile, report
 from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
+from tests.builders.label_studio.browser import SLOW_MS
 from tests.builders.tables.repeated_refinement import repeat
 
 pytestmark = pytest.mark.slow
@@ -21,13 +22,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def root(drawn_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    refine.fn(
-        str(folder / "root"),
-        ["image-folder", str(drawn_world / "photos")],
-        detector=str(DETECTOR),
-        embedder=str(EMBEDDER),
-        shards=2,
-    )
+    source = ["image-folder", str(drawn_world / "photos")]
+    refine.fn(str(folder / "root"), source, str(DETECTOR), str(EMBEDDER), shards=2)
     return folder / "root"
 
 
@@ -57,20 +53,15 @@ def page_file(root: Path, drawn_world: Path) -> ReportFile:
 def comparison(root: Path, drawn_world: Path) -> ReportFile:
     """The refinement compared with one that keeps no identity, for none has a hundred photos."""
     other = root.parent / "other"
-    refine.fn(
-        str(other),
-        ["image-folder", str(drawn_world / "photos")],
-        detector=str(DETECTOR),
-        embedder=str(EMBEDDER),
-        shards=3,
-        min_faces=100,
-    )
+    source = ["image-folder", str(drawn_world / "photos")]
+    refine.fn(str(other), source, str(DETECTOR), str(EMBEDDER), shards=3, min_faces=100)
     return report(str(root), against=[str(other)], out=root.parent / "both.html", each=5)
 
 
 def open_page(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[str]]:
     """The page of a file, its messages on the console, and the addresses that it requests."""
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(SLOW_MS)
     messages: list[str] = []
     page.on("console", lambda m: messages.append(m.text))
     page.on("pageerror", lambda e: messages.append(str(e)))

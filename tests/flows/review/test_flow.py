@@ -26,11 +26,11 @@ from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.records import Project, Review, Task
 from pipeline.review.questions.question import GRID, MIXED, PAIR
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
 from tests.builders.label_studio.browser import logged_in
 from tests.builders.label_studio.browser_annotator import answer_on_the_page
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Oracle, answer
+from tests.builders.photos.drawn_world import larger_world_of_run
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
@@ -53,11 +53,9 @@ class Drawn(NamedTuple):
 
 @pytest.fixture(scope="module")
 def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    out = tmp_path_factory.mktemp("review")
-    draw_world(out / "world", people=16, photos=200, seed=17)
-    root = str(out / "root")
-    refine.fn(root, ["image-folder", str(out / "world/photos")], test_set=[str(out / "world/test")], **MODELS)
-    return Drawn(out / "world", root)
+    world, root = larger_world_of_run(tmp_path_factory), str(tmp_path_factory.mktemp("review") / "root")
+    refine.fn(root, ["image-folder", str(world / "photos")], test_set=[str(world / "test")], **MODELS)
+    return Drawn(world, root)
 
 
 @pytest.fixture
@@ -166,7 +164,7 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
     known = Path(drawn.root).parent / "groups.csv"
     known.write_text("\n".join(rows[: len(rows) // 2]) + "\n")  # of the other half nothing is known
     group = dict(r.split(",")[:2] for r in rows[1 : len(rows) // 2])
-    send.fn(drawn.root, url=label_server.url, name="drawn groups", groups=str(known), budget=300, audit=30)
+    send.fn(drawn.root, url=label_server.url, name="drawn groups", groups=str(known), budget=120, audit=12)
     studio = StudioClient(connection(label_server))
     identities_of_group: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
@@ -181,7 +179,7 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
 def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_server: LocalServer) -> None:
     """Sent twice, collected twice, refined again with another threshold and another model in between."""
     project_options = {"url": label_server.url, "name": "twice"}
-    asking = {"budget": 200, "audit": 20, **project_options}
+    asking = {"budget": 80, "audit": 10, **project_options}
     send.fn(drawn.root, **asking)
     first = items(label_server, root_review(drawn.root, "twice"))
     assert first

@@ -19,6 +19,7 @@ from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import score
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
+from tests.builders.photos.drawn_world import LARGER_PEOPLE, LARGER_PHOTOS, LARGER_SEED, larger_world_of_run
 from tests.builders.small_world import fates
 from trainer import checkpoint
 from trainer.data.data_set import open_faces
@@ -27,7 +28,7 @@ from trainer.pretrained.start import Start
 from trainer.run import Run
 
 pytestmark = pytest.mark.slow
-PEOPLE, PHOTOS = 12, 84
+SIZE = {"people": LARGER_PEOPLE, "photos": LARGER_PHOTOS, "seed": LARGER_SEED, "steps": 6}
 
 
 class Small(NamedTuple):
@@ -39,15 +40,19 @@ class Small(NamedTuple):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """It finds the world drawn, but for some photos, which it draws."""
     out = tmp_path_factory.mktemp("demo") / "out"
-    return Small(out, demo.fn(out, people=PEOPLE, photos=PHOTOS, steps=6))
+    shutil.copytree(larger_world_of_run(tmp_path_factory), out / "world")
+    for photo in sorted((out / "world/photos").rglob("*.jpg"))[::40]:
+        photo.unlink()
+    return Small(out, demo.fn(out, **SIZE))
 
 
 def test_all_planted_noise_is_counted_and_every_photo_is_kept_or_removed(small: Small) -> None:
     result = small.result
     truth = read_truth(small.out / "world")
-    assert result.ingested == len(truth.keys) == PHOTOS
-    assert result.score.clean + sum(result.score.planted.values()) == PHOTOS
+    assert result.ingested == len(truth.keys) == LARGER_PHOTOS
+    assert result.score.clean + sum(result.score.planted.values()) == LARGER_PHOTOS
     assert all(0 <= result.score.stopped[k] <= n for k, n in result.score.planted.items())
     assert {"duplicate", "flip", "outlier"} <= result.score.planted.keys()
     assert result.kept == result.score.kept == len(open_faces(small.out / "refined").labels)
@@ -76,7 +81,7 @@ def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCapture
 
     before = files()
     with caplog.at_level("INFO", logger="refinery"):
-        again = demo.fn(small.out, people=PEOPLE, photos=PHOTOS, steps=6)
+        again = demo.fn(small.out, **SIZE)
     assert files() == before
     assert "shards made" not in caplog.text
     assert replace(again, seconds=0) == replace(small.result, seconds=0)
@@ -96,7 +101,7 @@ def test_clean_keeps_the_inputs_of_existing_trainings_and_experiments(small: Sma
     for folder in ("trainings", "experiments"):
         shutil.rmtree(root / folder)
     assert clean(str(root), min_age=0).files.keys() == {"refined", "faces"}
-    assert latest(str(root)).faces.read(["jpeg"]).num_rows == PHOTOS
+    assert latest(str(root)).faces.read(["jpeg"]).num_rows == LARGER_PHOTOS
 
 
 def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCaptureFixture) -> None:
@@ -157,16 +162,16 @@ def test_seeds_give_intervals_over_seeds_and_every_training_starts_from_the_file
 
 
 def test_a_network_as_checkpoint_and_as_onnx_gives_the_same_fates(small: Small, tmp_path: Path) -> None:
-    run = Run(backbone="iresnet18", embedding=64)
+    run = Run(backbone="sample", embedding=64)
     net = checkpoint.build_backbone(run).eval()
     kept = checkpoint.Checkpoint(run, "", 2, 0, -1.0, net.state_dict(), {}, {}, {})
-    checkpoint.save(tmp_path / "r18.pt", kept)
-    to_onnx(net, tmp_path / "r18.onnx", channels=3, size=112)
+    checkpoint.save(tmp_path / "net.pt", kept)
+    to_onnx(net, tmp_path / "net.onnx", channels=3, size=112)
     for person in sorted((small.out / "world/photos").iterdir())[:5]:
         shutil.copytree(person, tmp_path / "photos" / person.name)
     source = ["image-folder", str(tmp_path / "photos")]
     for form in ("pt", "onnx"):
-        refine.fn(str(tmp_path / form), source, detector=str(DETECTOR), embedder=str(tmp_path / f"r18.{form}"))
+        refine.fn(str(tmp_path / form), source, detector=str(DETECTOR), embedder=str(tmp_path / f"net.{form}"))
     assert fates(tmp_path / "pt") == fates(tmp_path / "onnx")
 
 

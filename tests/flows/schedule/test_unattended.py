@@ -38,7 +38,8 @@ def project_ids(studio: LocalServer, root: Path, name: str) -> list[int]:
 
 def call_back(studio: LocalServer, projects: Sequence[int], port: int) -> None:
     """Set a webhook for every answer in each project's settings."""
-    web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
+    headers = {"Authorization": f"Token {studio.token.read_text().strip()}"}
+    web = httpx.Client(base_url=studio.url, headers=headers, timeout=120)
     for project in projects:
         webhook = {
             "project": project,

@@ -25,15 +25,15 @@ RUN = replace(
     input="3x32x32",
     embedding=32,
     optimizer="sgd",
-    lr=0.01,
+    lr=0.015,
     batch=8,
-    steps=50,
-    warmup=5,
+    steps=30,
+    warmup=3,
 )
 
 
 @pytest.mark.slow
-def test_fifty_updates_raise_the_figures_of_the_network_that_they_start_from(drawn_world: Path, tmp_path: Path) -> None:
+def test_thirty_updates_raise_the_figures_of_the_network_they_start_from(drawn_world: Path, tmp_path: Path) -> None:
     root, data = str(tmp_path / "root"), tmp_path / "refined"
     refine.fn(root, ["image-folder", str(drawn_world / "photos")], detector=str(DETECTOR), embedder=str(EMBEDDER))
     export(root, data, format="parquet")

@@ -16,7 +16,7 @@ NEAR = 0.35  # of the distance between the eyes: detected landmarks that are off
 
 @pytest.fixture(scope="module")
 def drawn():
-    return list(draw_people(25, 2, seed=77))
+    return list(draw_people(12, 4, seed=78))
 
 
 def nearest_landmarks(detector, photos):
@@ -59,13 +59,12 @@ def test_the_sample_detector_finds_drawn_faces_and_few_others(drawn, capsys):
 
 @pytest.mark.material
 @pytest.mark.slow
-def test_a_real_embedder_recognises_drawn_people_with_some_errors(material):
-    photos = list(draw_people(12, 4, seed=78))
+def test_a_real_embedder_recognises_drawn_people_with_some_errors(material, drawn):
     detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
     embed = OnnxEmbedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
     kept = [
         (portrait, marks)
-        for portrait, (marks, _) in zip(photos, nearest_landmarks(detector, photos), strict=True)
+        for portrait, (marks, _) in zip(drawn, nearest_landmarks(detector, drawn), strict=True)
         if marks is not None
     ]
     x = embed(np.stack([align_face(portrait.photo, marks) for portrait, marks in kept]))

@@ -76,11 +76,11 @@ def test_unhashed_arguments_do_not_change_the_address(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_processes_make_the_same_bytes_as_threads(tmp_path: Path) -> None:
     trees = []
-    for workers in (None, 1, 2, 4):
+    for workers in (None, 1, 3):
         root = tmp_path / str(workers)
         build(str(root), "t", squares, list(range(9)), schema=SCHEMA, params={"times": 3}, workers=workers)
         trees.append(file_bytes(root))
-    assert trees[0] == trees[1] == trees[2] == trees[3]
+    assert trees[0] == trees[1] == trees[2]
 
 
 def blas_threads(part: int = 0, **_: object) -> pa.Table:

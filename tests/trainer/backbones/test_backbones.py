@@ -1,11 +1,13 @@
 """Backbones: their published sizes, any input shape, and equal values with recompute, bf16 and torch.compile."""
 
 import re
+from functools import cache
 
 import pytest
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.errors import UserError
@@ -20,16 +22,19 @@ def faces(n: int = 4, channels: int = 3, size: int = 64) -> Tensor:
     return torch.rand(n, channels, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
+@cache
 def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, size: int = 112) -> tuple[int, int]:
     """The number of a network's parameters, and of its multiply-adds for one face, which the field calls FLOPs.
 
     Those of convolutions and matrix products are counted, as in the published figures. Nothing is computed or
     allocated.
     """
-    with FakeTensorMode():
+    with torch.device("meta"):
         net = make_backbone(name, embedding=embedding, channels=channels, size=size).eval()
-        with FlopCounterMode(display=False) as counter:
-            net(torch.empty(1, channels, size, size))
+    mode = FakeTensorMode()  # of the processor, where autocast works: it does not on the device meta
+    state = {n: FakeTensor(mode, t.detach(), torch.device("cpu")) for n, t in net.state_dict().items()}
+    with mode, FlopCounterMode(display=False) as counter:
+        functional_call(net, state, (torch.empty(1, channels, size, size),), tie_weights=False)
     return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2
 
 

@@ -77,7 +77,7 @@ def test_they_go_the_way_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert prepare_threads(embedder) == prepare_threads(WaitingDetector(OnnxDetector("d.onnx"), 0.0)) == CARD_THREADS
     jpeg = encode_jpeg(np.full((SIZE, SIZE, 3), 90, np.uint8))
     rows = np.arange(BATCH + 3)
-    in_flight = threading.Barrier(2, timeout=20)  # broken unless both batches are given to the embedder at a time
+    in_flight = threading.Barrier(2, timeout=120)  # broken unless both batches are given to the embedder at a time
     monkeypatch.setattr(stand_ins, "_wait", lambda _ms: in_flight.wait())
     batches = [len(done) for done, _ in _embedded(pa.chunked_array([[jpeg] * len(rows)]), rows, embedder, 4)]
     assert batches == [BATCH, 3]

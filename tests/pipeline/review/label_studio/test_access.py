@@ -21,7 +21,7 @@ def test_pictures_in_a_folder_are_served_to_users_who_are_logged_in_only(server,
     address = task["data"]["items"][0]["picture"]
     assert address.startswith("/data/local-files/?d=files/")
     assert ada.web.get(address).content == pictures(["folder-0"])["folder-0"].view
-    assert httpx.get(server.url + address, trust_env=False, verify=False).status_code in (401, 403)
+    assert httpx.get(server.url + address, trust_env=False, timeout=120, verify=False).status_code in (401, 403)
     assert post(server, "media", grid("folder"), media=media) == (0, 1, 0), "its seal is intact"
     files = set(media.iterdir())
     assert len(files - earlier) == 3 + 3 + 4  # the cells' with their photos, these large, the sure ones' faces alone

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -46,7 +47,8 @@ send_questions(StudioClient(server), review, "all", questions, pictures, wanted_
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, proxy, batch):
     name, questions = f"killed in batch {batch}", [grid(f"person {i}") for i in range(12)]
-    proxy.faults = [Fault(IMPORT, "POST", times=batch - 1), Fault(IMPORT, "POST", seconds=5)]
+    arrives = threading.Event()
+    proxy.faults = [Fault(IMPORT, "POST", times=batch - 1), Fault(IMPORT, "POST", until=arrives)]
     command = [sys.executable, "-c", SENDER, proxy.url, server.token, name]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sender:
         while sum("/import" in line for line in proxy.requests) < batch:
@@ -54,7 +56,7 @@ def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, prox
             time.sleep(0.02)
         sender.kill()
     assert post(server, name, *questions) == (12 - 3 * (batch - 1), 3 * (batch - 1), 0)
-    # what the killed program asked for last reaches the server only now
+    arrives.set()  # what the killed program asked for last reaches the server only now
     wait_until(lambda: max(on_server(server, name).values()) == 2, "the last request is not forwarded")
     assert post(server, name, *questions) == (0, 12, 0)
     assert on_server(server, name) == Counter(q.id for q in questions)
