@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pipeline.child_process import end_with_parent
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
 from pipeline.sample.cases.truth_tables import COLUMNS, IDENTITIES, OVERLAP, TRUTH, table_text
@@ -131,7 +132,8 @@ def _draw_in_processes(
     advance: Callable[[int], None],
 ) -> None:
     """Draw batches in new processes; spawned rather than forked, because this process may have other threads."""
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn, this = multiprocessing.get_context("spawn"), (os.getpid(),)
+    with ProcessPoolExecutor(processes, spawn, initializer=end_with_parent, initargs=this) as pool:
         pending = [pool.submit(_draw_batch, out, seed, batch) for batch in batches]
         try:
             for finished in as_completed(pending):

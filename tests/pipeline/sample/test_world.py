@@ -1,6 +1,5 @@
 import csv
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,6 +23,15 @@ OPTIONS = {"people": 4, "photos": 24, "seed": 9, "test_people": 2}
 
 def listing(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def has_processes(group: int) -> bool:
+    """Whether a process of this group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -98,17 +106,21 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_world_is_finished_with_the_same_files(world, tmp_path):
+def test_an_interrupted_world_is_finished_with_the_same_files_and_its_processes_end(world, tmp_path):
     out, _ = world
-    call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{OPTIONS!r})"
+    call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=2, **{OPTIONS!r})"
     code = f"from pathlib import Path; from pipeline.sample.world import draw_world; {call}"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as started:
         until = time.monotonic() + 300
         while len(list(tmp_path.glob("w/photos/*/*.jpg"))) < 5:
             assert time.monotonic() < until
             time.sleep(0.05)
-        os.killpg(started.pid, signal.SIGKILL)
+        started.kill()
     assert not (tmp_path / "w" / "truth.tsv").exists()
+    until = time.monotonic() + 60
+    while has_processes(started.pid):
+        assert time.monotonic() < until, "processes that drew are left"
+        time.sleep(0.1)
     drawn = draw_world(tmp_path / "w", workers=1, **OPTIONS).drawn
     assert 0 < drawn < 48
     finished = {n: b for n, b in listing(tmp_path / "w").items() if not n.endswith(".tmp")}
