@@ -42,7 +42,7 @@ demo: $(READY)
 check: $(READY)
 	@$(PYTEST) $(call PARALLEL,3) -m "not (server or slow or mxnet or cluster)" $(SELECT)
 
-# everything but what needs an idle machine: eleven to twelve minutes on two cores
+# everything but what needs an idle machine: about ten minutes on two cores
 test: $(READY)
 	@$(PYTEST) $(call PARALLEL,4) $(SELECT)
 
