@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.report.result_charts import evaluation_charts, experiment_charts
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.scores.fusion import Calibration
-from pipeline.refined.threshold_table import COLUMNS, EACH, EXPLANATION, FUSED, ThresholdRow, threshold_tables
+from pipeline.refined.threshold_table import COLUMNS, EACH, EXPLANATION, FUSED, ThresholdRow, refinement_thresholds
 from pipeline.refinement import Refinement, latest
 from pipeline.report.charts.calibration_curves import calibration_curves
 from pipeline.report.charts.drawing import Chart
@@ -140,9 +140,7 @@ def _separation_charts(refinement: Refinement) -> list[Chart]:
 
 
 def _threshold_section(refinement: Refinement, calibration: Calibration) -> str:
-    options = refinement.options
-    ratios = bool(options.request.get("textures"))
-    tables = threshold_tables(refinement.thresholds, options.rules, ratios=ratios)
+    tables = refinement_thresholds(refinement)
     findings = [
         (*row[:-1], _cosines(refinement, calibration, row) if row.unit in (FUSED, EACH) else "", row.decides)
         for row in tables.findings

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import Sketches, Tones, sketch_tones, tone_hashes
+from pipeline.faces.sketch import Sketches, Tones, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
-from pipeline.noise.pictures.half_size import compared_area
+from pipeline.noise.pictures.half_size import compared_tones
 from pipeline.noise.pictures.same_picture import pair_correlations, sketch_rows
 from pipeline.noise.pictures.similar_faces import NEAREST, FacePairs, centre_vectors, face_pairs, near_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -54,7 +54,7 @@ class _Pictures(NamedTuple):
 
     sketches: Sketches
     tones: Tones
-    area: Indices  # [n]: valid pixels, see compared_area()
+    area: Indices  # [n]: compared pixels
     sha: Indices  # [n]: a number for each SHA-256, so that photos with equal bytes have equal numbers
 
 
@@ -74,8 +74,8 @@ def copy_shard(
     vectors = all_impostor_stats(x, score_calibration)
     sketches, drawn = sketch_rows(rows["sketch"])
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
-    tones = sketch_tones(sketches)
-    pictures = _Pictures(sketches, tones, compared_area(sketches), sha)
+    tones, area = compared_tones(sketches)
+    pictures = _Pictures(sketches, tones, area, sha)
     usable = embedded & drawn
     identities = [start + np.flatnonzero(usable[start:end]) for _, start, end in runs(rows["identity"])]
     pairs = _duplicate_pairs(pictures, vectors, identities, score_calibration, far=alike, min_correlation=least)

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.refined import change_lists, reasons
 from pipeline.refined.export import CARD
 from pipeline.refined.review_summary import ReviewSummary, noise_left
-from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
+from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, refinement_thresholds
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Table
 
@@ -178,9 +178,7 @@ def _part_of_name(name: object, i: int) -> str:
 
 
 def _thresholds(refinement: Refinement) -> str:
-    options = refinement.options
-    ratios = bool(options.request.get("textures"))
-    tables = threshold_tables(refinement.thresholds, options.rules, ratios=ratios)
+    tables = refinement_thresholds(refinement)
     findings, grouping = (_table(COLUMNS, rows) for rows in tables)
     return (
         f"{EXPLANATION}\n\nThresholds that decide about findings:\n\n{findings}\n"

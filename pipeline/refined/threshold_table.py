@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.noise.policy import Rates
+from pipeline.refinement import Refinement
 
 COLUMNS = ("rule", "asked for", "became", "unit", "what it decides")
 EXPLANATION = (
@@ -153,6 +154,12 @@ GROUPING_RULES = (
         "the same, where one face is shifted by up to a pixel, whichever way is best",
     ),
 )
+
+
+def refinement_thresholds(refinement: Refinement) -> ThresholdTables:
+    """The two tables of a refinement."""
+    options = refinement.options
+    return threshold_tables(refinement.thresholds, options.rules, ratios=bool(options.request.get("textures")))
 
 
 def threshold_tables(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipeline.browse.pages.photo_flow import Band, photo_flow
 from pipeline.noise.calibration import read_calibration
 from pipeline.refined.reasons import RELABELLED, REMOVED
-from pipeline.refined.threshold_table import EXPLANATION, ThresholdRow, threshold_tables
+from pipeline.refined.threshold_table import EXPLANATION, ThresholdRow, refinement_thresholds
 from pipeline.refinement import Refinement
 
 
@@ -58,9 +58,7 @@ def overview(refinement: Refinement) -> Overview:
         outcomes.append(Outcome("relabelled", "", words, account.moved))
     removed = sorted(account.removed.items(), key=lambda item: (-item[1], item[0]))
     outcomes += [Outcome("removed", reason, REMOVED.get(reason, reason), n) for reason, n in removed]
-    options = refinement.options
-    ratios = bool(options.request.get("textures"))
-    tables = threshold_tables(refinement.thresholds, options.rules, ratios=ratios)
+    tables = refinement_thresholds(refinement)
     return Overview(
         list(refinement.options.sources),
         account.ingested,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import CHUNK, SIDE, Sketches, half_size, invented_pixels, tone_ranks
+from pipeline.faces.sketch import CHUNK, SIDE, SIDE_OF_TONES, Sketches, Tones, half_size, invented_pixels, tone_ranks
 from pipeline.noise.pictures.local_contrast import AROUND, BLUR, MARGIN, blurred, contrast_correlation, eroded, frame
 from pipeline.noise.pictures.registration import identity_maps, register, warped
 from pipeline.tables.columns import Mask
@@ -24,6 +24,13 @@ MIN_ROUNDS = (MIN_IN_PLACE, 0.7, 0.84)
 MIN_QUICK_CONTRAST = 0.87  # correlation of local contrasts; these duplicates reach 0.89
 
 
+class ComparedTones(NamedTuple):
+    """What tells candidates of faces apart: their tones, and how many pixels are compared, those of the photo."""
+
+    tones: Tones  # [n, SIDE_OF_TONES^2]
+    area: Indices  # [n]
+
+
 class HalfSizePictures(NamedTuple):
     """Faces at half size: blurred tones and valid pixels [m, side, side]."""
 
@@ -38,13 +45,15 @@ def half_size_pictures(pictures: Pictures) -> HalfSizePictures:
     return HalfSizePictures(blurred(tone_ranks(halves, present), BLUR), eroded(present))
 
 
-def compared_area(sketches: Sketches) -> NDArray[np.int64]:
-    """How many pixels [n] of sketches [n, SIDE^2] at half size are compared: those that alignment did not invent."""
-    area = np.empty(len(sketches), np.int64)
+def compared_tones(sketches: Sketches) -> ComparedTones:
+    """The tones of sketches [n, SIDE^2] at half size, as those of sketch_tones(), and how much of each is compared."""
+    tones, area = np.empty((len(sketches), SIDE_OF_TONES**2), np.uint8), np.empty(len(sketches), np.int64)
     for start in range(0, len(sketches), CHUNK):
         halves = half_size(sketches[start : start + CHUNK].reshape(-1, SIDE, SIDE))
-        area[start : start + CHUNK] = eroded(~invented_pixels(halves)).sum((1, 2))
-    return area
+        present = ~invented_pixels(halves)
+        tones[start : start + CHUNK] = tone_ranks(halves, present).reshape(len(halves), -1)
+        area[start : start + CHUNK] = eroded(present).sum((1, 2))
+    return ComparedTones(tones, area)
 
 
 def alike_at_half_size(faces: HalfSizePictures, i: Indices, j: Indices, side: int) -> tuple[Indices, Floats]:

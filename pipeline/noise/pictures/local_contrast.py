@@ -27,13 +27,13 @@ def eroded(valid: Mask) -> Mask:
     """The valid pixels [n, side, side] all of whose neighbours within BORDER are valid."""
     side = valid.shape[1]
     reach = BORDER * side // SIDE
-    eroded = np.ones_like(valid)
+    inner = np.ones_like(valid)
     some = np.flatnonzero(~valid.all((1, 2)))
     framed = np.pad(valid[some], ((0, 0), (reach, reach), (reach, reach)), constant_values=True)
     shifts = range(2 * reach + 1)
     rows = np.logical_and.reduce([framed[:, y : y + side] for y in shifts])
-    eroded[some] = np.logical_and.reduce([rows[:, :, x : x + side] for x in shifts])
-    return eroded
+    inner[some] = np.logical_and.reduce([rows[:, :, x : x + side] for x in shifts])
+    return inner
 
 
 @cache

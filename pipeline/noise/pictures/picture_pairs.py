@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import SIDE, SIDE_OF_TONES, sketch_tones
+from pipeline.faces.sketch import SIDE, SIDE_OF_TONES
 from pipeline.noise.pictures.face_digests import (
     FaceDigests,
     FaceShards,
@@ -16,7 +16,7 @@ from pipeline.noise.pictures.face_digests import (
     read_digests,
     shards_of,
 )
-from pipeline.noise.pictures.half_size import compared_area
+from pipeline.noise.pictures.half_size import compared_tones
 from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
 from pipeline.noise.pictures.similar_faces import face_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -128,8 +128,7 @@ def _alike_centres(root: str, sets: Sequence[FaceShards], place: Indices, i: Ind
             faces = read_shard(root, sets[set_number].faces[shard], ["sha", "sketch"])
             faces = faces.take(pa.array(place[rows][indices, 2]))
             sketches, _ = sketch_rows(faces["sketch"])
-            sha[indices], tones[indices] = texts(faces["sha"]), sketch_tones(sketches)
-            area[indices] = compared_area(sketches)
+            sha[indices], (tones[indices], area[indices]) = texts(faces["sha"]), compared_tones(sketches)
         one, two = np.split(inverse, 2)
         equal = (sha[one] == sha[two]).astype(bool)
         alike[block] = face_pairs(tones, area, one, two).are_alike() | equal

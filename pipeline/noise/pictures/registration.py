@@ -46,15 +46,19 @@ def register(
     for done in range(rounds + 1):
         two, weight = _sampled(b, *weights, places)
         one, two = _standardised(a.reshape(len(a), -1), weight), _standardised(two, weight)
-        if done in (*range(len(least)), rounds):
+        bound = least[done] if done < len(least) else None
+        if done == rounds or bound is not None:
             found[left], ends[left] = _mean_product(one, two, weight), places
-        if done == rounds or (done < len(least) and (found[left] < least[done]).all()):
+        if done == rounds:
             break
-        if done < len(least) and not (stay := found[left] >= least[done]).all():
+        if bound is not None:
+            stay = found[left] >= bound
+            if not stay.any():
+                break
             left, places, a, b, one, two, weight = (k[stay] for k in (left, places, a, b, one, two, weight))
             weights = weights[0][stay], weights[1][stay]
             slopes = None if slopes is None else slopes[stay]
-        if slopes is None:
+        if slopes is None:  # only now, as most pairs may be gone
             slopes = _slopes(a, weights[0])
         places = _moved(places, slopes, two - one, weight, most=a.shape[1] * MAX_STEP)
     return found, ends

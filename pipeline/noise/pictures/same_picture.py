@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import SIDE, Sketches, invented_pixels, sketch_tones, tone_ranks
-from pipeline.noise.pictures.half_size import alike_at_half_size, compared_area, half_size_pictures
+from pipeline.faces.sketch import SIDE, Sketches, invented_pixels, tone_ranks
+from pipeline.noise.pictures.half_size import alike_at_half_size, compared_tones, half_size_pictures
 from pipeline.noise.pictures.local_contrast import AROUND, BLUR, blurred, contrast_correlation, eroded, frame
 from pipeline.noise.pictures.registration import inverse_maps, register, warped
 from pipeline.noise.pictures.similar_faces import MIN_SHIFTED, FacePairs, face_pairs
@@ -46,9 +46,7 @@ def picture_correlations(sketches: Sketches, i: NDArray[Any], j: NDArray[Any]) -
     """
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     pictures = sketches[rows]
-    return pair_correlations(
-        pictures, face_pairs(sketch_tones(pictures), compared_area(pictures), *np.split(inverse, 2))
-    )
+    return pair_correlations(pictures, face_pairs(*compared_tones(pictures), *np.split(inverse, 2)))
 
 
 def pair_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:

@@ -22,14 +22,17 @@ MODELS = Path(worker_process.__file__).parents[1] / "sample/models"
 
 MEASURE = """
 import psutil
+import sys
 from pipeline.tables import worker_process
+
+if "in this process" in sys.argv:
+    worker_process.keep_free_memory()
 
 def used_mb():
     return psutil.Process().memory_info().rss / 1e6
 
 worker_process.begin_table("one")
-arrays = [bytearray(100_000) for _ in range(2000)]  # 200 MB of the heap
-last = bytearray(100_000)
+arrays = [bytearray(4_000_000) for _ in range(50)]  # 200 MB, which go back to the system at once by default
 full = used_mb()
 del arrays
 worker_process.begin_table("one")
@@ -40,10 +43,13 @@ print(full - kept, kept - used_mb())
 
 
 @pytest.mark.skipif(worker_process._glibc("malloc_trim") is None, reason="another C library than glibc")
-def test_memory_is_kept_within_a_table_and_freed_before_the_next() -> None:
-    environment = {**os.environ, **{k: str(v) for k, v in worker_process.ENVIRONMENT.items()}}
+@pytest.mark.parametrize("kept_by", ["environment", "in this process"])
+def test_memory_is_kept_within_a_table_and_freed_before_the_next(kept_by: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in worker_process.ENVIRONMENT}
+    if kept_by == "environment":
+        environment |= {k: str(v) for k, v in worker_process.ENVIRONMENT.items()}
     process = subprocess.run(
-        [sys.executable, "-c", MEASURE],
+        [sys.executable, "-c", MEASURE, kept_by],
         env=environment,
         capture_output=True,
         text=True,

@@ -26,6 +26,21 @@ def test_a_known_map_is_found_again_and_undone():
     assert np.abs(maps - true).max() < 0.02
 
 
+def test_a_pair_is_given_up_below_a_bound_and_changes_nothing_for_the_others():
+    first = np.stack([small(seed) for seed in range(6)])
+    everywhere = np.ones((6, SIDE, SIDE), bool)
+    shifted, _ = warped(first, everywhere, identity_maps(6) + np.array([[0, 0, 1.2], [0, 0, -0.8]], np.float32))
+    shifted[3:] = first[[4, 5, 3]]  # other pictures
+    pictures, valid = (shifted, first), (everywhere, everywhere)
+    r, maps = register(pictures, valid, identity_maps(6), rounds=4)
+    bounded, ends = register(pictures, valid, identity_maps(6), rounds=4, least=(0.6, 0.9))
+    assert (bounded[:3] == r[:3]).all()
+    assert (ends[:3] == maps[:3]).all()
+    assert bounded[:3].min() > 0.9 > bounded[3:].max()
+    assert (ends[3:] == identity_maps(3)).all(), "no round was made for them"
+    assert (register(pictures, valid, identity_maps(6), rounds=4, least=(2.0,))[0] < 1).all(), "all are given up"
+
+
 def test_pixels_that_are_not_valid_do_not_count():
     first = small(0)
     broken = first.copy()
