@@ -2,10 +2,12 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 PREFECT_VARIABLE = "REFINERY_PREFECT"  # off: commands run without Prefect, even where a server is set
-SETTINGS_FILES = ("prefect.toml", "pyproject.toml", ".env")  # read by Prefect in the working folder
+PROJECT_FILE = "pyproject.toml"
+SETTINGS_FILES = ("prefect.toml", PROJECT_FILE, ".env")  # read by Prefect in the working folder
 
 
 def in_flow_run() -> bool:
@@ -44,6 +46,15 @@ def _settings_files() -> list[Path]:
 
 def _may_name_a_server(file: Path) -> bool:
     try:
-        return b"prefect" in file.read_bytes().lower()
+        text = file.read_bytes()
     except OSError:
         return False
+    return b"prefect" in text.lower() and (file.name != PROJECT_FILE or _has_prefect_table(text))
+
+
+def _has_prefect_table(project: bytes) -> bool:
+    """Whether a project's file has settings of Prefect's; one that merely needs the package names it, too."""
+    try:
+        return "prefect" in tomllib.loads(project.decode()).get("tool", {})
+    except ValueError:
+        return True  # Prefect says what is wrong with it

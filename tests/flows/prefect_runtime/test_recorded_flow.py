@@ -93,8 +93,14 @@ def test_settings_files_are_read_by_prefect_only_where_they_speak_of_it(
 ) -> None:
     asked: list[bool] = []
     monkeypatch.setattr("prefect.settings.PREFECT_API_URL.value", lambda *_: asked.append(True) or "http://set/api")
-    (no_settings / "pyproject.toml").write_text('[project]\nname = "mine"\n')
+    project = no_settings / "pyproject.toml"
+    project.write_text('[project]\nname = "mine"\ndependencies = ["prefect"]\n[tool.mypy]\nstrict = true\n')
     assert (server_url(), asked) == ("", [])
+    for settings in ('[tool.prefect.api]\nurl = "http://set/api"\n', "prefect = [\n"):
+        project.write_text(settings)
+        assert (server_url(), asked) == ("http://set/api", [True])
+        asked.clear()
+    project.unlink()
     (no_settings / "home").mkdir()
     (no_settings / "home/profiles.toml").write_text('[profiles.ephemeral]\nPREFECT_API_URL = "http://set/api"\n')
     assert (server_url(), asked) == ("http://set/api", [True])
