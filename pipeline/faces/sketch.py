@@ -46,14 +46,22 @@ def invented_pixels(pictures: NDArray[np.uint8]) -> Pixels:
     invented = np.zeros_like(black)
     some = np.flatnonzero(np.count_nonzero(black, axis=(1, 2)) > few)
     if len(some):
-        black = black[some]
-        outside = np.zeros_like(black)
-        for axis in (1, 2):
-            for step in (1, -1):
-                order = (slice(None),) * axis + (slice(None, None, step),)
-                outside |= np.logical_and.accumulate(black[order], axis=axis)[order]
+        outside = _joined_to_border(black[some])
         invented[some] = outside & (np.count_nonzero(outside, axis=(1, 2)) > few)[:, None, None]
     return invented
+
+
+def _joined_to_border(black: Pixels) -> Pixels:
+    """Which pixels [n, side, side] are black, as are all from them to a border, straight up, down, left or right."""
+    lines = np.ascontiguousarray(black.transpose(1, 2, 0))  # a pixel of all pictures at a time: six times as fast
+    joined = np.zeros_like(lines)
+    for rows, marked in ((lines, joined), (lines.swapaxes(0, 1), joined.swapaxes(0, 1))):
+        for step in (1, -1):
+            so_far = np.ones_like(rows[0])
+            for row, marks in zip(rows[::step], marked[::step], strict=True):
+                so_far &= row
+                marks |= so_far
+    return joined.transpose(2, 0, 1)
 
 
 def tone_ranks(pictures: NDArray[np.uint8], valid: Pixels) -> NDArray[np.uint8]:
@@ -61,13 +69,16 @@ def tone_ranks(pictures: NDArray[np.uint8], valid: Pixels) -> NDArray[np.uint8]:
 
     A picture that was made darker, brighter or sepia keeps its ranks. Pixels that are not valid get the middle rank.
     """
-    n = len(pictures)
-    code = pictures + (np.arange(n) * 256)[:, None, None]
-    counted = code.ravel() if valid.all() else code[valid]
-    counts = np.bincount(counted, minlength=n * 256).reshape(n, 256)
+    shape = len(pictures), pictures.shape[1] * pictures.shape[2]  # rows are faster than squares
+    flat, counted = pictures.reshape(shape), valid.reshape(shape)
+    code = flat + (np.arange(len(flat)) * 256)[:, None]
+    whole = bool(counted.all())
+    counts = np.bincount(code.ravel() if whole else code[counted], minlength=len(flat) * 256).reshape(-1, 256)
     double = 2 * np.cumsum(counts, axis=1) - counts  # twice the number of pixels below, and half of the equal ones
-    ranks = (double * 255 // np.maximum(2 * counts.sum(1, keepdims=True), 1)).astype(np.uint8)
-    return np.where(valid, np.take(ranks, code), np.uint8(127))
+    # in float32, as integers are divided slowly; the quotients' whole parts are exact for up to 128 pixels a side
+    share = (double * 255).astype(np.float32) / np.maximum(2 * counts.sum(1, keepdims=True), 1).astype(np.float32)
+    ranks = np.take(share.astype(np.uint8), code)
+    return (ranks if whole else np.where(counted, ranks, np.uint8(127))).reshape(pictures.shape)
 
 
 def sketch_tones(sketches: Sketches) -> Tones:

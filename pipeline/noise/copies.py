@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import Sketches, Tones, tone_hashes
+from pipeline.faces.sketch import Sketches, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
-from pipeline.noise.pictures.half_size import compared_tones
+from pipeline.noise.pictures.half_size import ComparedTones, compared_tones
 from pipeline.noise.pictures.same_picture import pair_correlations, sketch_rows
 from pipeline.noise.pictures.similar_faces import NEAREST, FacePairs, centre_vectors, face_pairs, near_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -53,8 +53,7 @@ class _Pictures(NamedTuple):
     """The pictures of a shard's n faces."""
 
     sketches: Sketches
-    tones: Tones
-    area: Indices  # [n]: compared pixels
+    compared: ComparedTones
     sha: Indices  # [n]: a number for each SHA-256, so that photos with equal bytes have equal numbers
 
 
@@ -74,8 +73,7 @@ def copy_shard(
     vectors = all_impostor_stats(x, score_calibration)
     sketches, drawn = sketch_rows(rows["sketch"])
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
-    tones, area = compared_tones(sketches)
-    pictures = _Pictures(sketches, tones, area, sha)
+    pictures = _Pictures(sketches, compared_tones(sketches), sha)
     usable = embedded & drawn
     identities = [start + np.flatnonzero(usable[start:end]) for _, start, end in runs(rows["identity"])]
     pairs = _duplicate_pairs(pictures, vectors, identities, score_calibration, far=alike, min_correlation=least)
@@ -87,7 +85,7 @@ def copy_shard(
         rows["identity"],
         rows["face_id"].take(pa.array(copy_of, mask=copy_of < 0)),
         pa.array(correlation, pa.float32(), from_pandas=True),
-        pa.array(tone_hashes(tones), pa.uint64(), mask=~drawn),
+        pa.array(tone_hashes(pictures.compared.tones), pa.uint64(), mask=~drawn),
         pa.array(norm, pa.float32(), from_pandas=True),
     ]
     return pa.table([*columns, *stats], schema=COPIES)
@@ -108,7 +106,7 @@ def _duplicate_pairs(
     def compare(pairs: FacePairs) -> Pairs:
         likely = fuse(pair_scores(vectors, pairs.i, vectors, pairs.j), calibration.weights) >= limit
         pairs = pairs.part(likely)
-        r = np.asarray(pair_correlations(pictures.sketches, pairs), np.float64)
+        r = np.asarray(pair_correlations(pictures.sketches, pictures.compared, pairs), np.float64)
         same = r >= min_correlation
         return pairs.i[same], pairs.j[same], r[same]
 
@@ -139,7 +137,7 @@ def _duplicates_by_pixels(
     and the places of the others go to the next most similar faces, until no pair is new. The pairs of many identities
     are compared together, because most identities are small.
     """
-    centres = centre_vectors(pictures.tones)
+    centres = centre_vectors(pictures.compared.tones)
     searches = [_Search(rows, centres, partial(_joined_vectors, vectors)) for rows in identities]
     of_row = np.full(len(pictures.sha), -1)
     for number, rows in enumerate(identities):
@@ -151,7 +149,7 @@ def _duplicates_by_pixels(
         found: list[Pairs] = [NO_PAIRS]
         for start in range(0, len(i), BLOCK_PAIRS):
             block = slice(start, start + BLOCK_PAIRS)
-            pairs = face_pairs(pictures.tones, pictures.area, i[block], j[block])
+            pairs = face_pairs(*pictures.compared, i[block], j[block])
             found.append(compare(pairs.part(pairs.are_alike())))
         yield from found
         one, two = (np.concatenate([pairs[k] for pairs in found]) for k in (0, 1))

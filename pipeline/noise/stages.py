@@ -179,7 +179,7 @@ def _conflicts(run: StageRun, calibration: Shard, copies: Table, connections: Co
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     data = FaceShards(run.faces.shards, copies.shards, run.all_embeddings())
     tests = [FaceShards(faces.shards, [], tuple(t.shards for t in embeddings)) for faces, embeddings in run.tests]
-    return run.make("conflicts", conflict_shard, [(data, tests, connections)], version=4, params=params)
+    return run.make("conflicts", conflict_shard, [(data, tests, connections)], version=5, params=params)
 
 
 def _known(run: StageRun, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:

@@ -3,15 +3,16 @@
 A file with wrong bytes is set aside under a name of its own, so that the stage that made it makes it again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
 
 DAMAGED = ".damaged"  # ends the name of a file that was set aside
+Content = TypeVar("Content")
 SEAL = "digest"  # the key of a JSON object that holds the digest of all others
 AGAIN = "run `refinery refine` with the options of before: it is made again, and all else is found"
 
@@ -43,12 +44,26 @@ def read_checked(root: str, name: str, digest: str) -> bytes:
     Raises DamagedFile when it is missing, or when its bytes do not have the digest even when they are read again; the
     file is then set aside.
     """
+    return _checked(root, name, digest, lambda: _with_digest(storage.get(root, name)))
+
+
+def check_file(root: str, name: str, digest: str) -> None:
+    """Check a file under a root block by block, so that it need not fit into memory. Raises as read_checked()."""
+    _checked(root, name, digest, lambda: (None, digest_of_file(root, name)))
+
+
+def _with_digest(data: bytes | None) -> tuple[bytes, str | None]:
+    return (b"", None) if data is None else (data, content_digest(data))
+
+
+def _checked(root: str, name: str, digest: str, read: Callable[[], tuple[Content, str | None]]) -> Content:
+    """What read() gives with this digest; its digest is None where there is no file."""
     for _ in range(2):  # what a network corrupts may be right the second time
-        data = storage.get(root, name)
-        if data is None:
+        content, found = read()
+        if found is None:
             raise DamagedFile(f"{root}/{name} is missing: {AGAIN}")
-        if content_digest(data) == digest:
-            return data
+        if found == digest:
+            return content
     set_aside(root, name)
     raise DamagedFile(
         f"{root}/{name} is damaged (its bytes are not those that were written) and is set aside as {name}{DAMAGED}: "

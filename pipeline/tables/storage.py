@@ -90,6 +90,11 @@ def _absolute(root: str, folder: str) -> str:
     return str(Path(folder, root))
 
 
+def is_local(root: str) -> bool:
+    """Whether a root is a folder of this machine, or one that is mounted here."""
+    return isinstance(open_root(root)[0], fs.LocalFileSystem)
+
+
 def put(root: str, name: str, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write one file under a root, whole or not at all.
 

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
-from pipeline.tables.digests import AGAIN, DamagedFile, content_digest, read_checked
+from pipeline.tables.digests import AGAIN, DamagedFile, check_file, content_digest, read_checked
 from pipeline.tables.prefetch import READ_THREADS, prefetch
 
+PIECE_BYTES = 1 << 20  # of a file on a disk that are read at a time
 FORMAT = 1  # of manifests and refinement.json; to be raised when a new version changes them
 
 
@@ -141,17 +142,24 @@ def column_bytes(table: Table, column: str) -> int:
 
 
 def _read(root: str, shard: Shard, read: Callable[[pq.ParquetFile], pa.Table]) -> pa.Table:
-    """What `read` takes from the shard's file, which is checked the first time."""
-    checked = (root, shard.path, shard.digest)
+    """What `read` takes from the shard's file, which is checked the first time.
+
+    From a disk the file is read in pieces, twice at first, which needs half the memory and no more time. An object
+    store gives it in one piece.
+    """
+    checked, local = (root, shard.path, shard.digest), storage.is_local(root)
     if checked not in _checked:
-        data = read_checked(*checked)
+        if not local:
+            data = read_checked(*checked)
+            _checked.add(checked)
+            return read(pq.ParquetFile(pa.BufferReader(data)))
+        check_file(*checked)
         _checked.add(checked)
-        return read(pq.ParquetFile(pa.BufferReader(data)))
 
     def read_from_file() -> pa.Table:
         files, base = storage.open_root(root)
         with files.open_input_file(f"{base}/{shard.path}") as stream:
-            return read(pq.ParquetFile(stream))
+            return read(pq.ParquetFile(stream, buffer_size=PIECE_BYTES if local else 0))
 
     try:
         return storage.with_retries(root, read_from_file)

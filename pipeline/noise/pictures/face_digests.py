@@ -4,8 +4,8 @@ Two faces are candidates if their photos have equal bytes or the perceptual hash
 candidates are compared further, so that all identities can be searched at once.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
+Result = TypeVar("Result")
 
 
 class FaceShards(NamedTuple):
@@ -99,10 +100,19 @@ def candidate_pairs(digests: FaceDigests) -> tuple[Indices, Indices]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def shards_of(place: Indices) -> Iterator[tuple[int, int, Indices]]:
-    """For each shard that holds some of these places [n, 3]: its set, its number, and the indices of those places."""
+def read_places(
+    place: Indices, read: Callable[[int, int, Indices], Result]
+) -> Iterator[tuple[NDArray[np.int64], Result]]:
+    """For each shard that holds some of these places [n, 3] the indices of those places, and what `read` gave.
+
+    read: is given the number of a set, that of a shard, and rows of it; it runs on other threads, a few shards ahead.
+    """
     order = np.lexsort(place.T[::-1])
     edges = np.flatnonzero((np.diff(place[order, :2], axis=0) != 0).any(1)) + 1
-    for indices in np.split(order, edges) if len(place) else ():
+    groups = np.split(order, edges) if len(place) else []
+
+    def read_group(indices: NDArray[np.int64]) -> Result:
         s, n = place[indices[0], :2].tolist()
-        yield s, n, indices
+        return read(s, n, place[indices, 2])
+
+    yield from zip(groups, prefetch(read_group, groups, threads=READ_THREADS, per_thread=1), strict=True)

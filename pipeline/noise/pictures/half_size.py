@@ -28,7 +28,7 @@ class ComparedTones(NamedTuple):
     """What tells candidates of faces apart: their tones, and how many pixels are compared, those of the photo."""
 
     tones: Tones  # [n, SIDE_OF_TONES^2]
-    area: Indices  # [n]
+    area: Indices  # [n]; SIDE_OF_TONES^2 where no pixel was invented
 
 
 class HalfSizePictures(NamedTuple):
@@ -36,13 +36,6 @@ class HalfSizePictures(NamedTuple):
 
     tones: Floats
     valid: Mask
-
-
-def half_size_pictures(pictures: Pictures) -> HalfSizePictures:
-    """What faces are registered by at half size."""
-    halves = half_size(pictures)
-    present = ~invented_pixels(halves)
-    return HalfSizePictures(blurred(tone_ranks(halves, present), BLUR), eroded(present))
 
 
 def compared_tones(sketches: Sketches) -> ComparedTones:
@@ -54,6 +47,15 @@ def compared_tones(sketches: Sketches) -> ComparedTones:
         tones[start : start + CHUNK] = tone_ranks(halves, present).reshape(len(halves), -1)
         area[start : start + CHUNK] = eroded(present).sum((1, 2))
     return ComparedTones(tones, area)
+
+
+def half_size_pictures(sketches: Sketches, compared: ComparedTones) -> HalfSizePictures:
+    """What faces are registered by at half size; compared: the compared_tones() of their sketches."""
+    tones = compared.tones.reshape(-1, SIDE_OF_TONES, SIDE_OF_TONES)
+    valid = np.ones(tones.shape, bool)
+    partly = np.flatnonzero(compared.area < SIDE_OF_TONES**2)
+    valid[partly] = eroded(~invented_pixels(half_size(sketches[partly].reshape(-1, SIDE, SIDE))))
+    return HalfSizePictures(blurred(tones, BLUR), valid)
 
 
 def alike_at_half_size(faces: HalfSizePictures, i: Indices, j: Indices, side: int) -> tuple[Indices, Floats]:

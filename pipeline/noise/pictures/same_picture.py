@@ -14,7 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.faces.sketch import SIDE, Sketches, invented_pixels, tone_ranks
-from pipeline.noise.pictures.half_size import alike_at_half_size, compared_tones, half_size_pictures
+from pipeline.noise.pictures.half_size import (
+    ComparedTones,
+    alike_at_half_size,
+    compared_tones,
+    half_size_pictures,
+)
 from pipeline.noise.pictures.local_contrast import AROUND, BLUR, blurred, contrast_correlation, eroded, frame
 from pipeline.noise.pictures.registration import inverse_maps, register, warped
 from pipeline.noise.pictures.similar_faces import MIN_SHIFTED, FacePairs, face_pairs
@@ -45,23 +50,24 @@ def picture_correlations(sketches: Sketches, i: NDArray[Any], j: NDArray[Any]) -
     sketches [m, SIDE^2]. A pair that differs at half size gets -1. The order of the two sketches does not matter.
     """
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
-    pictures = sketches[rows]
-    return pair_correlations(pictures, face_pairs(*compared_tones(pictures), *np.split(inverse, 2)))
+    sketches = sketches[rows]
+    compared = compared_tones(sketches)
+    return pair_correlations(sketches, compared, face_pairs(*compared, *np.split(inverse, 2)))
 
 
-def pair_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:
-    """As picture_correlations(), of pairs whose centres are compared already."""
+def pair_correlations(sketches: Sketches, compared: ComparedTones, pairs: FacePairs) -> Floats:
+    """As picture_correlations(), of pairs whose centres are compared already; compared: of the sketches."""
     alike = pairs.are_alike()
     r = np.full(len(alike), -1.0, np.float32)
-    r[alike] = _registered_correlations(sketches, pairs.part(alike))
+    r[alike] = _registered_correlations(sketches, compared, pairs.part(alike))
     return np.asarray(np.round(r, 4), np.float32)
 
 
-def _registered_correlations(sketches: Sketches, pairs: FacePairs) -> Floats:
+def _registered_correlations(sketches: Sketches, compared: ComparedTones, pairs: FacePairs) -> Floats:
     rows, inverse = np.unique(np.concatenate([pairs.i, pairs.j]), return_inverse=True)
     one, two = np.split(inverse, 2)
     pictures = sketches[rows].reshape(-1, SIDE, SIDE)
-    halves = half_size_pictures(pictures)
+    halves = half_size_pictures(sketches[rows], ComparedTones(compared.tones[rows], compared.area[rows]))
     area = halves.valid.sum((1, 2))
     r = np.full(len(one), -1.0, np.float32)
     for correlation, side, swap in (

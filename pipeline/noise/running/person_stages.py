@@ -106,7 +106,7 @@ def _group_calibration(run: StageRun, groups: Table, calibration: Shard) -> Tabl
 def _copies(run: StageRun, calibration: Shard) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     parts = list(zip(run.faces.shards, zip(*run.all_embeddings(), strict=True), strict=True))
-    return run.make("copies", copy_shard, parts, schema=COPIES, version=4, params=params)
+    return run.make("copies", copy_shard, parts, schema=COPIES, version=5, params=params)
 
 
 def _clusters(run: StageRun, calibration: Shard, copies: Table) -> Table:

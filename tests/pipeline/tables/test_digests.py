@@ -98,10 +98,17 @@ def test_a_flipped_shard_of_a_stopped_run_is_made_again(tmp_path: Path, caplog: 
     assert file_bytes(tmp_path / "root") == file_bytes(tmp_path / "whole"), "nothing of the stopped run is left"
 
 
-def test_what_the_network_corrupts_once_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = make(tmp_path)
-    right, answers = digests.storage.get, [b"corrupted"]
-    monkeypatch.setattr(digests.storage, "get", lambda *words: answers.pop() if answers else right(*words))
+@pytest.mark.parametrize(("function", "wrong"), [("storage.get", b"corrupted"), ("digest_of_file", "another")])
+def test_what_the_network_corrupts_once_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, wrong: object
+) -> None:
+    mounted = function == "digest_of_file"  # an object store gives a file in one piece
+    root = str(tmp_path) if mounted else f"memory://{tmp_path}"
+    table = build(root, "t", squares, PARTS, schema=SCHEMA, params={"times": 2})
+    right, answers = digests.digest_of_file if mounted else digests.storage.get, [wrong]
+    monkeypatch.setattr(
+        f"pipeline.tables.digests.{function}", lambda *words: answers.pop() if answers else right(*words)
+    )
     assert table.read().num_rows == len(table)
     assert not answers
 
