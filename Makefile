@@ -10,7 +10,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE # where it is set, each process that a test starts compiles every module again
 
-# Three test processes, and four where some tests wait for servers; the tests of a file run in one of them. With -s or
+# Three test processes, and five where some tests wait for servers; the tests of a file run in one of them. With -s or
 # --pdb one process, whose output is seen.
 PYTEST = $(VENV)/bin/python -m pytest
 PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n $(1) --dist loadfile --no-loadscope-reorder)
@@ -42,9 +42,9 @@ demo: $(READY)
 check: $(READY)
 	@$(PYTEST) $(call PARALLEL,3) -m "not (server or slow or mxnet or cluster)" $(SELECT)
 
-# everything but what needs an idle machine: about ten minutes on two cores
+# everything but what needs an idle machine: about nine minutes on two cores
 test: $(READY)
-	@$(PYTEST) $(call PARALLEL,4) $(SELECT)
+	@$(PYTEST) $(call PARALLEL,5) $(SELECT)
 
 # Dask and Slurm workers that are killed in the middle, with nothing beside them
 cluster: $(READY)

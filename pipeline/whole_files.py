@@ -129,34 +129,48 @@ def _locked_temporary(path: Path, make: Callable[[Path], None]) -> Iterator[Path
     """A new temporary file or folder beside `path`, locked while the block runs, and then removed if still there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    temporary = path.absolute().with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary, descriptor = _new_locked(path, make)
     try:
-        make(temporary)
-        with _lock(temporary):
-            if not temporary.exists():  # another process took it for a leftover before it was locked
-                make(temporary)
-            yield temporary
+        yield temporary
     finally:
+        os.close(descriptor)
         _remove(temporary)
+
+
+def _new_locked(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
+    """A new temporary file or folder beside `path`, and the descriptor that holds its lock until it is closed."""
+    while True:
+        temporary = path.absolute().with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        make(temporary)
+        with suppress(FileNotFoundError, BlockingIOError):  # another writer takes it for a leftover until it is locked
+            descriptor = _locked(temporary)
+            if temporary.exists():
+                return temporary, descriptor
+            os.close(descriptor)
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed processes left of earlier tries to write `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         if TEMPORARY.fullmatch(left.name):
-            with suppress(OSError), _lock(left):
+            with suppress(OSError):
+                descriptor = _locked(left)
                 _remove(left)
+                os.close(descriptor)
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock on a file or folder. Raises BlockingIOError when another process holds it."""
+def _locked(path: Path) -> int:
+    """The descriptor that holds the lock on a file or folder until it is closed.
+
+    Raises BlockingIOError when another writer holds it, FileNotFoundError when there is nothing.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _remove(path: Path) -> None:

@@ -66,7 +66,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
-        gc.set_threshold(20_000, 50, 20)
+        gc.set_threshold(100_000, 50, 50)
         gc.enable()
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
@@ -224,6 +223,8 @@ worker_process.on_table_change(_forget_networks)
 
 
 def _load_scrfd(path: str, session: Any) -> RunNetwork:
+    from insightface.model_zoo.scrfd import SCRFD  # takes a third of a second to load
+
     # by default insightface opens a session for each input size, on all cores; here all sizes share one session
     network = SCRFD(model_file=path, session=session, static_shape_sessions=False)
     network.nms_thresh = MAX_OVERLAP

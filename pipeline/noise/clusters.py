@@ -151,9 +151,9 @@ def _unite_fragments(
         return labels
     far = min(rates.absorb_far, rates.false_links / (len(fragments) * (len(fragments) - 1) / 2))
     min_score = threshold_at_far(calibration.fused_curve, far)
-    members = [np.flatnonzero(labels == c) for c in fragments]
-    each = [[_centre(f, rows, m) for rows in members] for f, m in zip(faces, calibration.impostors, strict=True)]
-    centres = [FaceVectors(*map(np.concatenate, zip(*of_embedder, strict=True))) for of_embedder in each]
+    of_fragments = [labels == c for c in fragments]
+    centres = [robust_centres(f, of_fragments, m) for f, m in zip(faces, calibration.impostors, strict=True)]
+    members = [np.flatnonzero(of_fragment) for of_fragment in of_fragments]
     scores = fused_scores(centres, centres, calibration)
     np.fill_diagonal(scores, -np.inf)
     while scores.max() >= min_score:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.faces.sketch import Sketches, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
+from pipeline.noise.pictures.face_digests import first_bits
 from pipeline.noise.pictures.half_size import ComparedTones, compared_tones
 from pipeline.noise.pictures.same_picture import pair_correlations, sketch_rows
 from pipeline.noise.pictures.similar_faces import NEAREST, FacePairs, centre_vectors, face_pairs, near_pairs
@@ -35,6 +36,7 @@ COPIES = pa.schema(
     [
         ("face_id", pa.string()),
         ("identity", pa.string()),
+        ("sha", pa.uint64()),  # the first 64 bits of the SHA-256 of the photo's bytes
         ("copy_of", pa.string()),  # the best duplicate; null: there is none, or this face is the best
         ("correlation", pa.float32()),  # the highest with any of its duplicates; 1 for equal bytes; null: no duplicate
         ("hash", pa.uint64()),  # of the sketch's tones
@@ -80,9 +82,11 @@ def copy_shard(
     copy_of, correlation = _best_duplicates(pairs, norm)
     stats = [pa.array(c, pa.float64(), mask=~embedded) for v in vectors for c in v[1:]]
     stats += [pa.nulls(len(rows), pa.float64())] * (4 - len(stats))
+    bits, hashed = first_bits(rows["sha"])
     columns = [
         rows["face_id"],
         rows["identity"],
+        pa.array(bits, pa.uint64(), mask=~hashed),
         rows["face_id"].take(pa.array(copy_of, mask=copy_of < 0)),
         pa.array(correlation, pa.float32(), from_pandas=True),
         pa.array(tone_hashes(pictures.compared.tones), pa.uint64(), mask=~drawn),
@@ -172,7 +176,9 @@ class _Search:
         """The rows of further pairs."""
         n, rows = len(self.rows), self.rows[self.left]
         i, j = near_pairs(lambda: self.vectors(rows), self.centres[rows])
-        new = np.setdiff1d(self.left[i] * n + self.left[j], self.known)
+        new = self.left[i] * n + self.left[j]
+        if len(self.known):
+            new = np.setdiff1d(new, self.known)
         self.known = np.concatenate([self.known, new])
         return self.rows[new // n], self.rows[new % n]
 

@@ -56,6 +56,29 @@ def test_two_that_write_the_same_name_do_not_disturb_each_other(tmp_path: Path) 
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "last"}
 
 
+def test_a_temporary_file_that_another_writer_takes_for_a_leftover_is_made_anew(tmp_path: Path) -> None:
+    left = iter(("removed", "locked", "ours"))
+    holders: list[int] = []
+
+    def make(file: Path) -> None:
+        file.touch()
+        before_the_lock = next(left)
+        if before_the_lock == "removed":
+            whole_files._remove_leftovers(tmp_path / "a")
+        if before_the_lock == "locked":
+            holders.append(whole_files._locked(file))
+
+    with whole_files._locked_temporary(tmp_path / "a", make) as temporary:
+        assert next(left, None) is None
+        whole_files._remove_leftovers(tmp_path / "a")
+        assert temporary.exists(), "it is locked"
+        with pytest.raises(BlockingIOError):
+            whole_files._locked(temporary)
+    os.close(holders[0])
+    whole_files._remove_leftovers(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_name_is_given_only_after_its_bytes_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from insightface.model_zoo.scrfd import SCRFD, distance2bbox, distance2kps
 from numpy.typing import NDArray
 
 from pipeline.faces import yunet
@@ -92,6 +91,8 @@ def _fill(canvas: NDArray[np.uint8], images: Sequence[Image]) -> None:
 
 def _scrfd_decoder(path: str, max_overlap: float) -> Decode:
     """What insightface's SCRFD does with the outputs for one picture: its own functions, without its session."""
+    from insightface.model_zoo.scrfd import SCRFD, distance2bbox, distance2kps  # takes a third of a second to load
+
     network: Any = SCRFD(model_file=path, session=session(path), static_shape_sessions=False)
     network.nms_thresh = max_overlap
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.faces.sketch import sketch_tones, tone_hashes
 from pipeline.noise.pictures.same_picture import near_hashes, sketch_rows
+from pipeline.tables.columns import Mask, non_null
 from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard
 
@@ -56,15 +57,21 @@ def read_digests(root: str, sets: Sequence[FaceShards], numbers: dict[str, int] 
 def _read_shard(root: str, sets: Sequence[FaceShards], s: int, n: int) -> tuple[pa.ChunkedArray | None, FaceDigests]:
     """The digests of shard n of set s, with identity -1 everywhere, and for the data set the column of identities."""
     shards = sets[s]
-    face = read_shard(root, shards.faces[n], ["identity", "sha", *([] if shards.copies else ["sketch"])])
-    norm = read_shard(root, shards.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
-    hashes, hashed = _hashes(root, face, shards.copies[n] if shards.copies else None)
-    rows = np.flatnonzero(hashed & ~np.isnan(norm))
-    chosen = face.select(["identity", "sha"]).take(pa.array(rows))
+    if shards.copies:
+        read = read_shard(root, shards.copies[n], ["identity", "sha", "copy_of", "hash", "norm"])
+        usable = np.asarray(read["hash"].is_valid()) & ~np.asarray(read["copy_of"].is_valid())
+        sha, hashes = (read[c].fill_null(0).to_numpy() for c in ("sha", "hash"))
+        norm = read["norm"].to_numpy()
+    else:
+        read = read_shard(root, shards.faces[n], ["identity", "sha", "sketch"])
+        sketches, usable = sketch_rows(read["sketch"])
+        sha, hashes = first_bits(read["sha"])[0], tone_hashes(sketch_tones(sketches))
+        norm = read_shard(root, shards.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
+    rows = np.flatnonzero(usable & ~np.isnan(norm))
     place = np.stack([np.full(len(rows), s), np.full(len(rows), n), rows], 1).astype(np.int32)
     unknown = np.full(len(rows), -1, np.int32)
-    digests = FaceDigests(unknown, _first_bits(chosen["sha"]), hashes[rows], norm[rows], place)
-    return chosen["identity"] if s == 0 else None, digests
+    digests = FaceDigests(unknown, sha[rows], hashes[rows], norm[rows], place)
+    return read["identity"].take(pa.array(rows)) if s == 0 else None, digests
 
 
 def _numbers(column: pa.ChunkedArray, numbers: dict[str, int]) -> Indices:
@@ -74,20 +81,13 @@ def _numbers(column: pa.ChunkedArray, numbers: dict[str, int]) -> Indices:
     return np.asarray(np.array([*each, -1], np.int64)[coded.indices.fill_null(-1).to_numpy()])
 
 
-def _first_bits(column: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """The first 64 bits of SHA-256 digests that are given in hexadecimal."""
-    words = column.combine_chunks().cast(pa.binary()).to_numpy(zero_copy_only=False).astype("S16")
-    return np.frombuffer(bytes.fromhex(words.tobytes().decode()), ">u8").astype(np.uint64)
-
-
-def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """The hash [n] of each face, and which faces [n] have a hash and are not duplicates within their identity."""
-    if copies is None:
-        sketches, drawn = sketch_rows(face["sketch"])
-        return tone_hashes(sketch_tones(sketches)), drawn
-    rows = read_shard(root, copies, ["copy_of", "hash"])
-    original = np.asarray(rows["hash"].is_valid()) & ~np.asarray(rows["copy_of"].is_valid())
-    return rows["hash"].fill_null(0).to_numpy(), original
+def first_bits(column: pa.ChunkedArray) -> tuple[NDArray[np.uint64], Mask]:
+    """The first 64 bits [n] of SHA-256 digests in hexadecimal, 0 for null, and which digests are not null [n]."""
+    valid = np.asarray(column.is_valid())
+    bits = np.zeros(len(valid), np.uint64)
+    words = non_null(column).cast(pa.binary()).to_numpy(zero_copy_only=False).astype("S16")
+    bits[valid] = np.frombuffer(bytes.fromhex(words.tobytes().decode()), ">u8")
+    return bits, valid
 
 
 def candidate_pairs(digests: FaceDigests) -> tuple[Indices, Indices]:

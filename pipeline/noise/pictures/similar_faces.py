@@ -116,6 +116,9 @@ def near_pairs(x: Callable[[], Floats], centres: Floats) -> tuple[Indices, Indic
             chosen = np.zeros((len(many), n), bool)
             np.put_along_axis(chosen, best, values=True, axis=1)
             near[many] &= chosen
+        if step >= n:  # all rows are here, in which a pair may be near in either order
+            i, j = np.nonzero(np.triu(near | near.T))
+            return i, j
         i, j = np.nonzero(near)
         if len(i):
             i += start
