@@ -22,7 +22,7 @@ BLACK = 4  # grey values up to this are black, after a JPEG as well
 FEW_BLACK = (
     0.02  # share of a picture; less black at its borders is dark hair or shadow, not a missing part of the photo
 )
-CHUNK = 256  # sketches in a matrix product: 2 MB; other numbers are not faster
+CHUNK = 512  # sketches at a time: 4 MB; with 256 it takes a sixth longer, with 2,048 as well
 
 
 def sketch(face: Image) -> bytes:
