@@ -35,7 +35,7 @@ from pipeline.sources.index import Source
 log = logging.getLogger("refinery")
 SEED = 1000  # of the models' training data; the demo's and the tests' worlds have smaller seeds
 # updates of the embedder; the recipe's are meant for quick comparisons (benchmark/results/sample_models.md)
-STEPS = 1500
+STEPS = 8000
 TEST_PEOPLE = 4  # of the drawn world, the fewest that it can have: their photos are not used
 DETECTOR_PHOTOS = 12  # photos of each person that the detector is trained on
 
@@ -65,8 +65,8 @@ def world(
 def models(
     out: OutFolder,
     *,
-    embedder_people: Annotated[int, typer.Option(help="People in the embedder's training photos.")] = 800,
-    photos_each: Annotated[int, typer.Option(help="Photos of each person for the embedder.")] = 12,
+    embedder_people: Annotated[int, typer.Option(help="People in the embedder's training photos.")] = 2000,
+    photos_each: Annotated[int, typer.Option(help="Photos of each person for the embedder.")] = 8,
     detector_people: Annotated[int, typer.Option(help="People in the detector's training photos.")] = 150,
     detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 2400,
     backbone: Backbone = "",
@@ -79,7 +79,7 @@ def models(
 ) -> SampleFiles:
     """Train the sample world's detector and embedder on people of other seeds (about an hour on two cores).
 
-    The embedder is trained by the recipe `sample`, with 1,500 updates.
+    The embedder is trained by the recipe `sample`, with 8,000 updates.
     """
     from trainer.train import train  # torch takes seconds to load
 

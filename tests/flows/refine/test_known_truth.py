@@ -53,8 +53,8 @@ def part_of(material: Path, folder: Path, every: int) -> Path:
 
 @pytest.fixture(scope="module")
 def noisy_lfw(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fifth of the identities of noisy_lfw; all if REFINERY_EVERYTHING is set, as for the figures in the README."""
-    return part_of(material, tmp_path_factory.mktemp("noisy_lfw") / "fifth", 1 if WHOLE else 5)
+    """A sixth of the identities of noisy_lfw; all if REFINERY_EVERYTHING is set, as for the figures in the README."""
+    return part_of(material, tmp_path_factory.mktemp("noisy_lfw") / "sixth", 1 if WHOLE else 6)
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_noisy_lfw_against_known_truth(
     result = score(str(root), noisy_lfw)
     refined_score = result.score
     print(detector, "two embedders" if second else "one embedder", *result.rows(), sep="\n")  # noqa: T201
-    assert refined_score.photos == 4715 if WHOLE else refined_score.photos > 900
+    assert refined_score.photos == 4715 if WHOLE else refined_score.photos > 750
     assert refined_score.junk_kept == 0
     assert refined_score.noise.f1 >= (0.98 if second else 0.97)
     assert refined_score.clean_lost <= 0.015 * refined_score.clean
