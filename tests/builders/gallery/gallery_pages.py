@@ -83,7 +83,7 @@ class Pages:
 
 
 def outlier_of(pages: Pages, number: int = 0) -> tuple[str, str, list[str]]:
-    """A photo that was removed as an outlier, by number, its claimed identity, which is kept, and other identities."""
+    """A photo that was removed as an outlier, by number, its claimed identity, and others; all these keep their names."""
     snapshot = pages.gallery.loaded().snapshot
     claimed = snapshot.photos.claimed
     kept = {int(claimed[i]) for i in range(len(snapshot.photos)) if snapshot.reason(i) == ""}
@@ -92,7 +92,7 @@ def outlier_of(pages: Pages, number: int = 0) -> tuple[str, str, list[str]]:
     ]
     names = snapshot.photos.names
     name = names[snapshot.photos.claimed[row]]
-    others = [n for n in names[: snapshot.photos.claimed_names] if n != name]
+    others = [names[code] for code in sorted(kept) if names[code] != name]
     return snapshot.photos.face_id(row), name, others
 
 

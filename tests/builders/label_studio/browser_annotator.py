@@ -21,7 +21,10 @@ def answer_on_the_page(
     ids = [i["id"] for i in task["data"]["items"]]
     choices = [oracle.choice(i, annotator, 0.05) for i in ids]
     if kind == PAIR:
-        page.keyboard.press({"same": "1", "different": "2"}[choices[0]])
+        key, words = {"same": ("1", "the same person"), "different": ("2", "two different people")}[choices[0]]
+        if not page.get_by_label(words).is_checked():  # pressed again, the key takes back what the machine has set
+            page.keyboard.press(key)
+        assert page.get_by_label(words).is_checked()
     else:
         words = {"same": "this person", "other": "someone else"}
         assert page.locator(".cell").count() == len(ids)

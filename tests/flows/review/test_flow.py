@@ -145,7 +145,7 @@ def test_answers_of_people_improve_the_labels(
         )
     clicked = {r["answer_id"] for r in ledger.read(drawn.root).to_pylist() if r["knows"]}
     assert len(clicked) == 2, "only in the browser it was said that the person is known"
-    assert before.clean_lost > 2, "the machine alone loses clean photos of this world"
+    assert before.clean_lost > 0, "the machine alone loses a clean photo of this world"
     assert after.clean_lost <= before.clean_lost / 2
     assert after.noise_after <= before.noise_after, "of the photos that come back hardly one is wrong"
     assert collected.disputed == 0
