@@ -83,7 +83,7 @@ class Pages:
 
 
 def outlier_of(pages: Pages, number: int = 0) -> tuple[str, str, list[str]]:
-    """A photo that was removed as an outlier, by number, its claimed identity, and others; all these keep their names."""
+    """A photo removed as an outlier, by number, its claimed identity, and other ones; all these keep their names."""
     snapshot = pages.gallery.loaded().snapshot
     claimed = snapshot.photos.claimed
     kept = {int(claimed[i]) for i in range(len(snapshot.photos)) if snapshot.reason(i) == ""}
