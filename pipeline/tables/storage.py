@@ -92,7 +92,7 @@ def _absolute(root: str, folder: str) -> str:
 
 def is_local(root: str) -> bool:
     """Whether a root is a folder of this machine, or one that is mounted here."""
-    return isinstance(open_root(root)[0], fs.LocalFileSystem)
+    return "://" not in root or root.startswith("file://")
 
 
 def put(root: str, name: str, data: bytes | memoryview, *, durable: bool = True) -> None:
