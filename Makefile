@@ -11,8 +11,8 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE # where it is set, each process that a test starts compiles every module again
 
 # Three test processes, and five where some tests wait for servers; the tests of a file run in one of them. With -s or
-# --pdb one process, whose output is seen.
-PYTEST = $(VENV)/bin/python -m pytest
+# --pdb one process, whose output is seen. Larger pages of memory, where the system has them, take 2 to 3% less CPU.
+PYTEST = GLIBC_TUNABLES=$${GLIBC_TUNABLES-glibc.malloc.hugetlb=1} $(VENV)/bin/python -m pytest
 PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n $(1) --dist loadfile --no-loadscope-reorder)
 
 .PHONY: install demo check test cluster soak fuzz lint clean

@@ -52,7 +52,7 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is installed")
     with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        running = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield running
         running.close()
 
