@@ -91,6 +91,7 @@ def _knows(question: str) -> str:
     </View>"""
 
 
+TAKEN_BACK = "The key of a choice that is set already takes it back."  # an annotator who agrees may press it
 PAGES = {
     GRID: f"""<View>
   {STYLE}
@@ -111,7 +112,7 @@ PAGES = {
       {_large("large_{{at}}", "$items[{{at}}].large")}
       <Header value="$items[{{{{at}}}}].words" size="6"/>
       <Choices name="{CELL}{{{{at}}}}" toName="{FACE}{{{{at}}}}" value="$items[{{{{at}}}}].choices"
-        choice="single-radio" required="true" requiredMessage="Please answer for every face."/>
+        choice="single-radio" required="true" requiredMessage="Please answer for every face. {TAKEN_BACK}"/>
     </View>
   </Repeater>
 </View>""",
@@ -123,7 +124,7 @@ PAGES = {
       <View>
         <Header value="Do both sides show the same person?" size="4"/>
         <Choices name="{SAME}" toName="{TITLE}" choice="single-radio" showInline="true" required="true"
-          requiredMessage="Please say whether both sides show the same person.">
+          requiredMessage="Please say whether both sides show the same person. {TAKEN_BACK}">
           <Choice value="the same person" alias="same" hotkey="1"/>
           <Choice value="two different people" alias="different" hotkey="2"/>
           <Choice value="cannot tell" alias="unsure" hotkey="3"/>

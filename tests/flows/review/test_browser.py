@@ -141,7 +141,7 @@ def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> No
     send_and_open(mary, server, "browser empty", GRID, grid("Nobody", cells=2, machine_verdict="unsure"))
     mary.keyboard.press("1")
     mary.keyboard.press("Control+Enter")
-    mary.wait_for_selector("text=Please answer for every face.")
+    mary.wait_for_selector("text=Please answer for every face. The key of a choice that is set already takes it back.")
     assert collect_answers(server, review_of("browser empty"), {})[0] == []
 
 
