@@ -69,15 +69,18 @@ class Score:
     junk_kept: int
     planted: dict[str, int]  # number of photos by kind, without clean ones
     stopped: dict[str, int]  # of these, photos that were removed or are kept under the person they show
+    outliers_apart: int = 0  # outliers that were removed, or stand apart from all other people under their identity
 
     def rows(self) -> list[dict[str, object]]:
         """A line for each kind of planted noise, and one for the clean photos that were lost."""
-        table: list[dict[str, object]] = [
-            {"planted": kind, "photos": n, "found": self.stopped[kind], "share": f"{self.stopped[kind] / n:.1%}"}
-            for kind, n in self.planted.items()
+        counts = [(kind, n, self.stopped[kind]) for kind, n in self.planted.items()]
+        counts += [
+            ("outlier, removed or set apart", n, self.outliers_apart) for kind, n, _ in counts if kind == "outlier"
         ]
-        lost = f"{self.clean_lost / max(1, self.clean):.1%}"
-        return [*table, {"planted": "clean, lost", "photos": self.clean, "found": self.clean_lost, "share": lost}]
+        return [
+            {"planted": kind, "photos": n, "found": found, "share": f"{found / max(1, n):.1%}"}
+            for kind, n, found in (*counts, ("clean, lost", self.clean, self.clean_lost))
+        ]
 
 
 def score(labels: Iterable[pa.Table], truth: Truth) -> Score:
@@ -142,6 +145,7 @@ def score_photos(photos: ScoredPhotos, truth: Truth) -> Score:
         junk_kept=int((photos.of("junk") & photos.kept).sum()),
         planted={kind: n for kind, n in sorted(kinds.items()) if kind != "clean"},
         stopped={kind: int((stopped & photos.of(kind)).sum()) for kind in sorted(kinds) if kind != "clean"},
+        outliers_apart=int(((stopped | photos.set_apart()) & photos.of("outlier")).sum()),
     )
 
 

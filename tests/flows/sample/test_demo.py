@@ -55,6 +55,7 @@ def test_all_planted_noise_is_counted_and_every_photo_is_kept_or_removed(small: 
     assert result.score.clean + sum(result.score.planted.values()) == LARGER_PHOTOS
     assert all(0 <= result.score.stopped[k] <= n for k, n in result.score.planted.items())
     assert {"duplicate", "flip", "outlier"} <= result.score.planted.keys()
+    assert result.score.stopped["outlier"] <= result.score.outliers_apart <= result.score.planted["outlier"]
     assert result.kept == result.score.kept == len(open_faces(small.out / "refined").labels)
     assert {m.arm: m.photos for m in result.comparison.measured}["random"] == result.kept
 

@@ -94,8 +94,10 @@ def test_an_outlier_is_set_apart_under_an_identity_of_nobody_else() -> None:
     kind = ["clean"] * 2 + ["outlier"] * 6
     truth = Truth(list("aaaaaaaa"), ["1", "1", "x", "x", "y", "y", "", ""], kind, np.full(8, -1))
     refined = ["a", "a", "a~x", "a~x", "a~y", "a", "a~0", None]
-    _, kinds = scored(pa.table({"identity": refined, "reason": [""] * 7 + ["outlier"]}), truth)
+    photos, kinds = scored(pa.table({"identity": refined, "reason": [""] * 7 + ["outlier"]}), truth)
     assert (kinds["outliers"].found, kinds["outliers, removed or set apart"].found) == (1, 4)
+    row = {"planted": "outlier, removed or set apart", "photos": 6, "found": 4, "share": "66.7%"}
+    assert row in score_photos(photos, truth).rows()
     refined[5] = "a~y"
     _, kinds = scored(pa.table({"identity": refined, "reason": [""] * 7 + ["outlier"]}), truth)
     assert (kinds["outliers"].found, kinds["outliers, removed or set apart"].found) == (1, 5)
