@@ -79,7 +79,7 @@ def _of_photos(photos: ScoredPhotos, truth: Truth) -> Iterator[Kind]:
     yield "wrong labels", PHOTOS, share(stopped, wrong), share(wrong, flagged & judged)
     yield "outliers", PHOTOS, share(stopped, photos.of("outlier")), share(wrong, photos.removed_as_noise & judged)
     yield from parts("outlier")
-    yield "outliers, removed or set apart", PHOTOS, share(stopped | photos.set_apart(), photos.of("outlier")), None
+    yield "outliers, removed or set apart", PHOTOS, share(photos.stopped_or_apart(), photos.of("outlier")), None
     flip = photos.of("flip")
     home = photos.right & flip
     yield "misnamed, removed or relabelled", PHOTOS, share(stopped, flip), None

@@ -69,7 +69,7 @@ class Score:
     junk_kept: int
     planted: dict[str, int]  # number of photos by kind, without clean ones
     stopped: dict[str, int]  # of these, photos that were removed or are kept under the person they show
-    outliers_apart: int = 0  # outliers that were removed, or stand apart from all other people under their identity
+    outliers_apart: int  # outliers that were removed, or stand apart from all other people under their identity
 
     def rows(self) -> list[dict[str, object]]:
         """A line for each kind of planted noise, and one for the clean photos that were lost."""
@@ -145,7 +145,7 @@ def score_photos(photos: ScoredPhotos, truth: Truth) -> Score:
         junk_kept=int((photos.of("junk") & photos.kept).sum()),
         planted={kind: n for kind, n in sorted(kinds.items()) if kind != "clean"},
         stopped={kind: int((stopped & photos.of(kind)).sum()) for kind in sorted(kinds) if kind != "clean"},
-        outliers_apart=int(((stopped | photos.set_apart()) & photos.of("outlier")).sum()),
+        outliers_apart=int((photos.stopped_or_apart() & photos.of("outlier")).sum()),
     )
 
 

@@ -86,6 +86,10 @@ class ScoredPhotos:
         stopped[paired] |= removed[self.original[paired]]
         return np.asarray(stopped, np.bool_)
 
+    def stopped_or_apart(self) -> Mask:
+        """Mask [n] of photos whose noise is gone, or that are set apart."""
+        return np.asarray(self.stopped() | self.set_apart(), np.bool_)
+
     def set_apart(self) -> Mask:
         """Mask [n] of photos kept under an identity that holds photos of nobody but the person they show."""
         n = len(self.identities)

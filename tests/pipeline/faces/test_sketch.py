@@ -1,6 +1,7 @@
 """Sketches without the light and without invented pixels, and their hashes, which duplicates nearly share."""
 
 import numpy as np
+import pytest
 
 from pipeline.faces.sketch import (
     SIDE,
@@ -55,6 +56,19 @@ def test_ranks_do_not_depend_on_a_tone_curve():
     ranks = tone_ranks(face, everywhere)
     assert (ranks == tone_ranks(face * 2 + 3, everywhere)).all()
     assert ranks.ravel().tolist() == [(2 * k + 1) * 255 // 200 for k in range(100)]
+
+
+@pytest.mark.parametrize("side", [SIDE_OF_TONES, SIDE, 128])
+def test_ranks_are_whole_numbers_of_a_division_without_rounding(side):
+    rng = np.random.default_rng(side)
+    faces = rng.integers(0, rng.integers(1, 257, (40, 1, 1)), (40, side, side)).astype(np.uint8)
+    counted = rng.random(faces.shape) < rng.random((40, 1, 1))
+    expected = np.full(faces.shape, 127)
+    for ranks, face, of in zip(expected, faces, counted, strict=True):
+        counts = np.bincount(face[of], minlength=256)
+        twice_below = 2 * np.cumsum(counts) - counts
+        ranks[of] = (twice_below * 255 // max(2 * counts.sum(), 1))[face[of]]
+    assert np.array_equal(tone_ranks(faces, counted), expected)
 
 
 def test_black_at_the_borders_is_invented_and_black_within_the_face_is_not():

@@ -66,6 +66,8 @@ def test_a_mirrored_and_a_plain_duplicate_are_candidates_and_each_face_has_few(m
     assert {(5, 40), (6, 41)} <= pairs
     assert all(a < b for a, b in pairs)
     assert len(pairs) == len(i) <= 3 * 42
+    monkeypatch.setattr(similar_faces, "BLOCK_PAIRS", 42 * 42)
+    assert np.array_equal(similar_pairs(x, tones), (i, j)), "in one block as in several"
     every = similar_pairs(x[:4], tones[:4])  # few faces: all pairs whose centres are alike
     centres, turned = centre_vectors(tones[:4]), mirrored(centre_vectors(tones[:4]))
     a, b = np.triu_indices(4, 1)
